@@ -1,0 +1,59 @@
+# The two commands are `make demo` and `make test`; `make help` lists the rest.
+PYTHON ?= python3
+VENV   := .venv
+BIN    := $(VENV)/bin
+PIP    := $(BIN)/python -m pip --disable-pip-version-check install --quiet --require-hashes
+LOCK   := $(BIN)/uv pip compile --quiet --universal --python-version 3.10 --generate-hashes \
+          --no-emit-index-url --custom-compile-command "make lock" pyproject.toml
+
+export PYTHONDONTWRITEBYTECODE =
+
+.PHONY: help demo test test-long lint kafka lock clean
+
+help:  ## this list
+	@sed -n 's/^\([a-z-]*\):.*## /\1\t/p' $(MAKEFILE_LIST) | expand -t 12
+
+demo: $(VENV)/local.stamp  ## Kafka, KafkaSource, the function and a receiver on this machine, with real log records
+	@$(BIN)/python -m local.demo $(DEMO)
+
+test: $(VENV)/tests.stamp  ## all tests; REQUIRE_REAL=kafka,alertmanager turns their skips into failures
+	@$(BIN)/python -m pytest $(TESTS)
+
+test-long: $(VENV)/tests.stamp  ## what takes longer
+	@$(BIN)/python -m pytest -m long $(TESTS)
+
+lint: $(VENV)/tests.stamp  ## ruff and mypy
+	@$(BIN)/ruff check
+	@$(BIN)/ruff format --check
+	@$(BIN)/mypy
+
+kafka: .cache/kafka/.complete  ## Apache Kafka's jars, for the tests against a real broker (needs Maven and a JDK >= 17)
+
+.cache/kafka/.complete: tests/e2e/kafka-pom.xml
+	@mkdir -p $(@D) && rm -f $(@D)/*.jar
+	mvn --quiet --batch-mode --file $< dependency:copy-dependencies -DoutputDirectory=$(abspath $(@D))
+	@touch $@
+
+lock: $(VENV)/python.stamp  ## pins every dependency again, with hashes, from pyproject.toml
+	@$(BIN)/python -m pip --disable-pip-version-check install --quiet uv
+	$(LOCK) --output-file requirements.txt
+	$(LOCK) --extra local --constraint requirements.txt --output-file local/requirements.txt
+	$(LOCK) --extra local --extra test --constraint local/requirements.txt --output-file tests/requirements.txt
+
+clean:  ## removes what the other commands made
+	rm -rf $(VENV) .cache .pytest_cache .mypy_cache .ruff_cache .hypothesis
+
+$(VENV)/python.stamp:
+	@$(PYTHON) -c 'import sys; sys.version_info >= (3, 11) or sys.exit(f"Python 3.11 or newer is needed, this is {sys.version.split()[0]}: make PYTHON=python3.12 ...")'
+	@$(PYTHON) -m venv $(VENV) || { rm -rf $(VENV); echo "Python cannot make a virtual environment: on Debian and Ubuntu, apt install python3-venv" >&2; exit 1; }
+	@touch $@
+
+$(VENV)/local.stamp: local/requirements.txt | $(VENV)/python.stamp
+	@echo "installing the workbench into $(VENV) ..."
+	@$(PIP) -r $<
+	@touch $@
+
+$(VENV)/tests.stamp: tests/requirements.txt | $(VENV)/python.stamp
+	@echo "installing the tests' packages into $(VENV) ..."
+	@$(PIP) -r $<
+	@touch $@

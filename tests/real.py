@@ -1,0 +1,35 @@
+"""Programs that are no Python packages: found, or the test skips with one line that says what to install.
+
+``REQUIRE_REAL=kafka,alertmanager`` turns such a skip into a failure, so that CI cannot pass by skipping.
+"""
+
+from __future__ import annotations
+
+import os
+import shutil
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).resolve().parent.parent
+
+
+def alertmanager() -> str:
+    """The path of the Alertmanager program."""
+    found = shutil.which("prometheus-alertmanager") or shutil.which("alertmanager")
+    return found or _missing("alertmanager", "apt-get install prometheus-alertmanager")
+
+
+def kafka_jars() -> Path:
+    """The folder that holds Apache Kafka's jars; `make kafka` fills it, KAFKA_JARS names another."""
+    folder = Path(os.environ.get("KAFKA_JARS", ROOT / ".cache" / "kafka"))
+    if shutil.which("java") and any(folder.glob("kafka_*.jar")):
+        return folder
+    return Path(_missing("kafka", "a JDK >= 17 and Maven, then run: make kafka"))
+
+
+def _missing(program: str, install: str) -> str:
+    sentence = f"{program} is not on this machine; install it: {install}"
+    if program in os.environ.get("REQUIRE_REAL", "").split(","):
+        pytest.fail(f"REQUIRE_REAL names {program}, but {sentence}", pytrace=False)
+    pytest.skip(sentence)
