@@ -28,6 +28,15 @@ def kafka_jars() -> Path:
     return Path(_missing("kafka", "a JDK >= 17 and Maven, then run: make kafka"))
 
 
+def kustomize() -> list[str]:
+    """Find the command that prints what a kustomization makes; its last argument is the folder."""
+    if program := shutil.which("kustomize"):
+        return [program, "build"]
+    if program := shutil.which("kubectl"):
+        return [program, "kustomize"]
+    return [_missing("kustomize", "kubectl, or `brew install kustomize`")]
+
+
 def _missing(program: str, install: str) -> str:
     sentence = f"{program} is not on this machine; install it: {install}"
     if program in os.environ.get("REQUIRE_REAL", "").split(","):

@@ -1,0 +1,56 @@
+"""A match → an alert: labels, annotations, fingerprint and times, as Prometheus names them.
+
+Labels, fingerprint and ``starts_at`` depend on the record alone, so that a record which Kafka
+delivers twice makes the same alert twice, and receivers can tell.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from function.rules import Match, fields
+
+_OFFSET_BASIS = 14_695_981_039_346_656_037
+_PRIME = 1_099_511_628_211
+_MASK = 0xFFFF_FFFF_FFFF_FFFF
+
+
+@dataclass(frozen=True, slots=True)
+class Alert:
+    """A firing alert. Labels are sorted by name and never empty; times are nanoseconds since 1970.
+
+    ``keep_firing_for`` is how long it stays active at a receiver that resolves by time.
+    """
+
+    labels: Mapping[str, str]
+    annotations: Mapping[str, str]
+    fingerprint: str
+    starts_at: int
+    keep_firing_for: int
+
+
+def alert(match: Match, now: int) -> Alert:
+    """The alert that a match fires; ``now`` dates records that carry no time of their own."""
+    rule, record = match.rule, match.record
+    values = fields.values(record)
+    labels = {name: template(values) for name, template in rule.labels.items()}
+    labels["alertname"] = rule.alert
+    # An empty label is an absent one: Alertmanager drops it before it takes the fingerprint.
+    labels = {name: labels[name] for name in sorted(labels) if labels[name]}
+    return Alert(
+        labels=labels,
+        annotations={name: rule.annotations[name](values) for name in sorted(rule.annotations)},
+        fingerprint=fingerprint(labels),
+        starts_at=now if record.time is None else record.time,
+        keep_firing_for=rule.keep_firing_for,
+    )
+
+
+def fingerprint(labels: Mapping[str, str]) -> str:
+    """The alert's identity: FNV-1a over all labels (prometheus/common, model/signature.go)."""
+    digest = _OFFSET_BASIS
+    for name in sorted(labels):
+        for byte in b"%b\xff%b\xff" % (name.encode(), labels[name].encode()):
+            digest = ((digest ^ byte) * _PRIME) & _MASK
+    return f"{digest:016x}"

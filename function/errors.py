@@ -1,0 +1,106 @@
+"""Every error this function raises on purpose.
+
+::
+
+    FunctionError
+    ├─ ConfigError            the process cannot start; carries every problem found
+    │  ├─ SettingsError       an environment variable
+    │  └─ RulesError          the rule file; problems read file:line: path: message
+    └─ RequestError           this request cannot be acknowledged; carries its HTTP status
+       ├─ EventError             400   no CloudEvent, or a broken one
+       │  ├─ ContentTooLarge     413   body over MAX_BODY_BYTES
+       │  └─ UnsupportedContent  415   a content type that holds no log record
+       ├─ RecordError            400   the event's data is no log record
+       ├─ AlertRefused           422   the receiver will never take this alert
+       └─ ReceiverUnavailable    503   the receiver may take it later
+
+The statuses are chosen for KafkaSource, which retries 404, 408, 409, 429 and everything from 500
+on, and gives up at once on the rest (eventing-kafka-broker, WebClientCloudEventSender.java).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import ClassVar
+
+
+class FunctionError(Exception):
+    """The base of all errors below."""
+
+
+class ConfigError(FunctionError):
+    """The process cannot start as it is configured; ``problems`` holds one sentence each."""
+
+    def __init__(self, problems: Iterable[str]) -> None:
+        self.problems = tuple(problems)
+        super().__init__("\n".join(self.problems))
+
+
+class SettingsError(ConfigError):
+    """Environment variables that cannot be used."""
+
+
+class RulesError(ConfigError):
+    """A rule file that cannot be used."""
+
+
+class RequestError(FunctionError):
+    """A request that is answered with ``status`` and an RFC 9457 problem.
+
+    ``position`` says which event and record of a batch are meant ("event 3"); None where the
+    request holds only one.
+    """
+
+    status: ClassVar[int]
+    title: ClassVar[str]
+
+    def __init__(self, detail: str, position: str | None = None) -> None:
+        super().__init__(detail)
+        self.detail = detail
+        self.position = position
+
+
+class EventError(RequestError):
+    """The HTTP message is no CloudEvent, or a broken one."""
+
+    status = 400
+    title = "Not a valid CloudEvent"
+
+
+class ContentTooLarge(EventError):
+    """The body is over MAX_BODY_BYTES."""
+
+    status = 413
+    title = "Request body too large"
+
+
+class UnsupportedContent(EventError):
+    """The content type is none that a log record comes in."""
+
+    status = 415
+    title = "Unsupported content type"
+
+
+class RecordError(RequestError):
+    """The event's data is no log record: not JSON, or no JSON object."""
+
+    status = 400
+    title = "Not a log record"
+
+
+class AlertRefused(RequestError):
+    """The receiver refused this very alert and always will."""
+
+    status = 422
+    title = "The receiver refused the alert"
+
+
+class ReceiverUnavailable(RequestError):
+    """The receiver did not take the alert now; it may later."""
+
+    status = 503
+    title = "The receiver is not available"
+
+    def __init__(self, detail: str, retry_after: int, position: str | None = None) -> None:
+        super().__init__(detail, position)
+        self.retry_after = retry_after

@@ -1,0 +1,61 @@
+"""JSON as logs really hold it.
+
+orjson reads what is valid. What it refuses but log shippers write (a byte order mark, bytes that
+are no UTF-8, lone surrogates, NaN) is read by the standard library, with U+FFFD for what no text
+can hold; only what both refuse is broken.
+"""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+import orjson
+
+JSON = Any  # None, bool, int, float, str, list[JSON] or dict[str, JSON]
+
+
+class NotJSON(ValueError):
+    """The text is no JSON; says why and at which byte."""
+
+
+def loads(data: bytes) -> JSON:
+    """Read one JSON value; raises NotJSON."""
+    try:
+        return orjson.loads(data)
+    except orjson.JSONDecodeError:
+        return _lenient(data)
+
+
+def kind(value: JSON) -> str:
+    """What a JSON value is, for an error message: "an object", "a number", "null"."""
+    names = {dict: "an object", list: "an array", str: "a string", bool: "a boolean"}
+    return "null" if value is None else names.get(type(value), "a number")
+
+
+def _lenient(data: bytes) -> JSON:
+    text = data.decode("utf-8-sig", errors="replace")
+    try:
+        return _without_surrogates(json.loads(text))
+    except json.JSONDecodeError as error:
+        byte = len(text[: error.pos].encode())
+        raise NotJSON(f"{error.msg.lower()} at byte {byte}") from None
+    except RecursionError:
+        raise NotJSON("nested too deeply") from None
+    except ValueError as error:  # an integer of more digits than Python converts
+        raise NotJSON(str(error).partition(";")[0].lower()) from None
+
+
+def _without_surrogates(value: JSON) -> JSON:
+    """Replace lone surrogates, which neither UTF-8 nor RE2 can take."""
+    if isinstance(value, str):
+        return value if value.isascii() else _text(value)
+    if isinstance(value, dict):
+        return {_text(key): _without_surrogates(item) for key, item in value.items()}
+    if isinstance(value, list):
+        return [_without_surrogates(item) for item in value]
+    return value
+
+
+def _text(value: str) -> str:
+    return value.encode("utf-16", "surrogatepass").decode("utf-16", "replace")

@@ -1,0 +1,20 @@
+"""The page a person sees at ``GET /``: what this is and how it is set up, in plain text."""
+
+from __future__ import annotations
+
+from function.settings import Settings
+from function.sink import Sink
+
+
+def front(settings: Settings, sink: Sink) -> str:
+    """The front page."""
+    return f"""logs-handler turns Kubernetes log records into alerts.
+
+rules      {len(sink.rules.rules)} from {sink.rules.source}
+receiver   {settings.receiver} at {settings.receiver_address}
+
+POST /                  CloudEvents: binary, structured or batched
+POST {settings.records_path:<18} plain Fluent Bit JSON, without CloudEvent headers
+GET  /health/liveness   is this process alive?
+GET  /health/readiness  can it take requests?
+"""

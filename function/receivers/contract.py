@@ -1,0 +1,108 @@
+"""What every receiver is: alerts → one request, and one answer → an outcome.
+
+The outcome separates what failed for good from what may succeed later (the contract of
+Alertmanager's notifiers), because that decides the status KafkaSource gets to see.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from enum import Enum
+from typing import Any, Protocol
+
+from function.alerts import Alert
+
+
+class Reason(str, Enum):
+    """Why alerts were not accepted: a closed set, the same in logs and metrics."""
+
+    REFUSED = "refused"  # this very alert, for good
+    AUTH = "auth"  # refuses us: 401, 403
+    NOT_FOUND = "not_found"  # wrong URL: 404, 405, 410, a redirect
+    RATE_LIMITED = "rate_limited"
+    SERVER = "server"
+    TIMEOUT = "timeout"
+    CONNECTION = "connection"
+    UNEXPECTED = "unexpected"  # an answer that no receiver documents
+
+
+@dataclass(frozen=True, slots=True)
+class Request:
+    """One HTTP POST."""
+
+    url: str
+    headers: Mapping[str, str]
+    body: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class Accepted:
+    """The receiver has the alert."""
+
+
+@dataclass(frozen=True, slots=True)
+class Refused:
+    """The receiver will never take this alert; ``detail`` is its own explanation."""
+
+    reason: Reason
+    detail: str
+
+
+@dataclass(frozen=True, slots=True)
+class Unavailable:
+    """The receiver may take the alert later; in ``retry_after`` seconds, where it said so."""
+
+    reason: Reason
+    detail: str
+    retry_after: int | None = None
+
+
+Outcome = Accepted | Refused | Unavailable
+
+
+class Receiver(Protocol):
+    """A kind of receiver at one URL. ``now`` is in nanoseconds since 1970."""
+
+    name: str
+    url: str
+
+    def request(self, alerts: Sequence[Alert], now: int) -> Request:
+        """The POST that carries these alerts."""
+
+    def as_sent(self, alert: Alert, now: int) -> Mapping[str, Any]:
+        """One alert as it stands in the request's body."""
+
+
+_REFUSED = frozenset({400, 413, 422})
+_REASONS = {401: Reason.AUTH, 403: Reason.AUTH, 429: Reason.RATE_LIMITED} | dict.fromkeys(
+    (404, 405, 410), Reason.NOT_FOUND
+)
+_EXCERPT = 300  # characters of a receiver's explanation that are passed on
+
+
+def outcome(status: int, headers: Mapping[str, str], body: bytes) -> Outcome:
+    """Read a receiver's answer; ``body`` may be only its beginning.
+
+    What blames the alert (400, 413, 422) is final. What blames us or the receiver is not: an
+    operator can mend a URL or a password while KafkaSource tries again.
+    """
+    if 200 <= status < 300:
+        return Accepted()
+    explanation = " ".join(body.decode("utf-8", "replace").split())[:_EXCERPT]
+    detail = f"answered {status}: {explanation}" if explanation else f"answered {status}"
+    if status in _REFUSED:
+        return Refused(Reason.REFUSED, detail)
+    if status >= 500:
+        reason = Reason.SERVER
+    elif 300 <= status < 400:
+        reason = Reason.NOT_FOUND
+    else:
+        reason = _REASONS.get(status, Reason.UNEXPECTED)
+    return Unavailable(reason, detail, _seconds(headers.get("retry-after", "")))
+
+
+def _seconds(retry_after: str) -> int | None:
+    """Retry-After in its form of seconds; an HTTP date counts as not said."""
+    digits = retry_after.strip()
+    return int(digits[:9]) if digits.isascii() and digits.isdigit() else None

@@ -1,0 +1,9 @@
+"""Declarative rules: which log records fire which alerts, in Prometheus' and Alertmanager's words.
+
+``load(path)`` reads a rule file, ``RuleSet.match(record)`` applies it.
+"""
+
+from function.rules.loader import load, loads
+from function.rules.ruleset import Match, Rule, RuleSet
+
+__all__ = ["Match", "Rule", "RuleSet", "load", "loads"]

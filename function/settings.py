@@ -1,0 +1,204 @@
+"""Settings from environment variables: one table drives the code and the documentation."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, TypeVar
+from urllib.parse import urlsplit
+
+from function import durations
+from function.errors import SettingsError
+
+_T = TypeVar("_T")
+
+RECEIVERS = ("notification-manager", "alertmanager")
+NOTIFICATION_MANAGER_URL = (  # where KubeSphere installs it
+    "http://notification-manager-svc.kubesphere-monitoring-system.svc:19093/api/v2/alerts"
+)
+LOG_LEVELS = ("debug", "info", "warning", "error")
+
+
+def _file(text: str) -> Path:
+    return Path(text)
+
+
+def _receiver(text: str) -> str:
+    return _one_of(text, RECEIVERS)
+
+
+def _log_level(text: str) -> str:
+    return _one_of(text.lower(), LOG_LEVELS)
+
+
+def _one_of(text: str, choices: tuple[str, ...]) -> str:
+    if text not in choices:
+        raise ValueError(f"{text!r} is none of {', '.join(choices)}")
+    return text
+
+
+def _url(text: str) -> str:
+    parts = urlsplit(text)  # raises ValueError for a broken IPv6 address
+    if parts.scheme not in ("http", "https") or not parts.hostname or parts.port == 0:
+        raise ValueError("it is no http:// or https:// URL")  # never repeats it: it may be a secret
+    return text
+
+
+def _path(text: str) -> str:
+    if not text.startswith("/") or text == "/" or not text.isascii() or set(text) & set("<>?# "):
+        raise ValueError(f"{text!r} is no path such as /records")
+    return text
+
+
+def _seconds(text: str) -> float:
+    seconds = durations.duration(text) / 1e9
+    if not seconds:
+        raise ValueError("it must be longer than 0s")
+    return seconds
+
+
+def _port(text: str) -> int:
+    number = _count(text)
+    if number > 65_535:
+        raise ValueError(f"{text!r} is no port")
+    return number
+
+
+def _address(text: str) -> tuple[str, int]:
+    """The first of a comma-separated list of addresses, as host and port."""
+    host, _, port = text.partition(",")[0].strip().rpartition(":")
+    if not host:
+        raise ValueError(f"{text!r} is no address such as 127.0.0.1:8080 or [::]:8080")
+    return host, _port(port)
+
+
+def _size(text: str) -> int:
+    return _positive(durations.size(text))
+
+
+def _count(text: str) -> int:
+    if not (text.isascii() and text.isdigit()):
+        raise ValueError(f"{text!r} is no whole number")
+    return _positive(int(text))
+
+
+def _positive(number: int) -> int:
+    if not number:
+        raise ValueError("it must be at least 1")
+    return number
+
+
+def _optional(parse: Callable[[str], _T]) -> Callable[[str], _T | None]:
+    return lambda text: parse(text) if text else None
+
+
+@dataclass(frozen=True, slots=True)
+class Setting:
+    """One environment variable. ``default`` is written as an operator would write it."""
+
+    name: str
+    parse: Callable[[str], Any]
+    default: str
+    help: str
+
+    @property
+    def attribute(self) -> str:
+        """The attribute of Settings that holds it."""
+        return self.name.lower()
+
+
+RULES_FILE = str(Path(__file__).with_name("rules.yaml"))
+
+SETTINGS = (
+    Setting("RULES_FILE", _file, RULES_FILE, "the rule file; the default is the one in the image"),
+    Setting(
+        "RECEIVER",
+        _receiver,
+        "notification-manager",
+        f"where alerts go: {' or '.join(RECEIVERS)}",
+    ),
+    Setting(
+        "RECEIVER_URL",
+        _url,
+        NOTIFICATION_MANAGER_URL,
+        "the full URL that alerts are posted to; needed unless notification-manager receives",
+    ),
+    Setting("RECEIVER_TIMEOUT", _seconds, "5s", "how long one POST to the receiver may take"),
+    Setting(
+        "DELIVERY_TIMEOUT",
+        _seconds,
+        "25s",
+        "how long a request waits for its alerts; below the Service's timeoutSeconds",
+    ),
+    Setting("DELIVERY_CONCURRENCY", _count, "4", "POSTs to the receiver at the same time"),
+    Setting("RECORDS_PATH", _path, "/records", "the path that takes plain Fluent Bit JSON"),
+    Setting("MAX_BODY_BYTES", _size, "1MiB", "the largest request body that is read"),
+    Setting("LOG_LEVEL", _log_level, "info", f"{', '.join(LOG_LEVELS)}"),
+    Setting(
+        "PORT",
+        _optional(_port),
+        "",
+        "the port to listen on; without it LISTEN_ADDRESS', or 8080. Knative sets it",
+    ),
+    Setting(
+        "LISTEN_ADDRESS",
+        _optional(_address),
+        "",
+        "the address to listen on, such as 127.0.0.1:8080; without it all. func sets it",
+    ),
+    Setting("THREADS", _count, "34", "requests served at once; above containerConcurrency"),
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Settings:
+    """Everything an operator can set; durations in seconds, sizes in bytes."""
+
+    rules_file: Path
+    receiver: str
+    receiver_url: str = field(repr=False)  # it may carry a password or a token
+    receiver_timeout: float
+    delivery_timeout: float
+    delivery_concurrency: int
+    records_path: str
+    max_body_bytes: int
+    log_level: str
+    port: int | None
+    listen_address: tuple[str, int] | None
+    threads: int
+
+    @classmethod
+    def from_environ(cls, environ: Mapping[str, str]) -> Settings:
+        """Read the settings; raises SettingsError with every problem, each by its name."""
+        values: dict[str, Any] = {}
+        problems = []
+        for setting in SETTINGS:
+            text = environ.get(setting.name, "").strip() or setting.default
+            try:
+                values[setting.attribute] = setting.parse(text)
+            except ValueError as error:
+                problems.append(f"{setting.name}: {error}")
+        problems += _contradictions(values, environ)
+        if problems:
+            raise SettingsError(problems)
+        return cls(**values)
+
+    @property
+    def receiver_address(self) -> str:
+        """Where alerts go, without what may be secret: scheme, host and port."""
+        parts = urlsplit(self.receiver_url)
+        port = f":{parts.port}" if parts.port else ""
+        return f"{parts.scheme}://{parts.hostname}{port}"
+
+
+def _contradictions(values: Mapping[str, Any], environ: Mapping[str, str]) -> list[str]:
+    """What is wrong with settings that are each right by themselves."""
+    problems = []
+    receiver = values.get("receiver", RECEIVERS[0])
+    if receiver != RECEIVERS[0] and not environ.get("RECEIVER_URL"):
+        problems.append(f"RECEIVER_URL: it is needed with RECEIVER={receiver}")
+    post, wait = values.get("receiver_timeout"), values.get("delivery_timeout")
+    if post and wait and post > wait:
+        problems.append(f"RECEIVER_TIMEOUT: {post:g}s is longer than DELIVERY_TIMEOUT, {wait:g}s")
+    return problems
