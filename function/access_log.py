@@ -28,13 +28,14 @@ def _options() -> re2.Options:
     return options
 
 
+# Nineteen digits are enough for a size, and no more than int() takes.
 # A client never starts with a hyphen; with that said, an IPv6 client cannot pass for a host:port.
 _LINE = re2.compile(
     rb"(?:[^ ]+:\d+ )?([^ -][^ ]*) [^ ]+ (.*?) "
     + _TIME
     + b" "
     + _QUOTED
-    + rb" (\d{3}|-) (\d+|-)(?: "
+    + rb" (\d{3}|-) (\d{1,19}|-)(?: "
     + _QUOTED
     + b" "
     + _QUOTED

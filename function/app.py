@@ -28,6 +28,8 @@ def create_app(settings: Settings) -> Flask:
     logs.configure(settings.log_level)
     sink = _sink(settings)
     app = Flask("function", static_folder=None)
+    # A POST to a path with two slashes is an error, not a redirect: KafkaSource follows none.
+    app.url_map.merge_slashes = False
     limit = settings.max_body_bytes
 
     @app.post("/")

@@ -149,11 +149,11 @@ def _time(value: JSON, name: str) -> int | None:
     if value is None:
         return None
     try:
-        return timestamps.parse(value)
-    except (ValueError, TypeError):
-        raise EventError(
-            f"attribute {name} is {_excerpt(value)}, which is no RFC 3339 timestamp"
-        ) from None
+        if isinstance(value, str):
+            return timestamps.parse(value)
+    except ValueError:
+        pass
+    raise EventError(f"attribute {name} is {_excerpt(value)}, which is no RFC 3339 timestamp")
 
 
 def _json(body: bytes) -> JSON:
@@ -219,6 +219,7 @@ def _extensions(attributes: Mapping[str, JSON]) -> dict[str, str]:
     for name, value in attributes.items():
         if name in _CONTEXT:
             continue
+        _require_extension_name(name, "")  # the SDK lets a trailing newline pass
         if isinstance(value, dict | list):
             raise EventError(f"extension attribute {_excerpt(name)} is {json_text.kind(value)}")
         extensions[name] = value if isinstance(value, str) else json.dumps(value)
@@ -241,6 +242,8 @@ def _from_base64(encoded: JSON) -> bytes:
 
 
 def _excerpt(value: JSON) -> str:
-    """At most 60 characters of a value, quoted, for an error message."""
+    """At most 60 characters of a value, quoted, for an error message; of a container its kind."""
+    if isinstance(value, dict | list):
+        return json_text.kind(value)
     text = value if isinstance(value, str) else json.dumps(value)
     return '"' + (text if len(text) <= 60 else text[:60] + "…") + '"'

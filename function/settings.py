@@ -39,8 +39,12 @@ def _one_of(text: str, choices: tuple[str, ...]) -> str:
 
 
 def _url(text: str) -> str:
-    parts = urlsplit(text)  # raises ValueError for a broken IPv6 address
-    if parts.scheme not in ("http", "https") or not parts.hostname or parts.port == 0:
+    try:
+        parts = urlsplit(text)
+        usable = parts.scheme in ("http", "https") and parts.hostname and parts.port != 0
+    except ValueError:
+        usable = False
+    if not usable:
         raise ValueError("it is no http:// or https:// URL")  # never repeats it: it may be a secret
     return text
 

@@ -63,5 +63,7 @@ def _offset(zone: str) -> int:
         raise ValueError(f"a timestamp needs a zone, Z or +HH:MM, not {zone!r}")
     if not (zone.isascii() and hours.isdigit() and minutes.isdigit()):
         raise ValueError(f"a timestamp's zone is Z or +HH:MM, not {zone!r}")
+    if hours > "23" or minutes > "59":
+        raise ValueError(f"a timestamp's zone is at most 23:59, not {zone!r}")
     seconds = int(hours) * 3600 + int(minutes) * 60
     return -seconds if zone[0] == "-" else seconds

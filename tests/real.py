@@ -1,6 +1,6 @@
-"""Programs that are no Python packages: found, or the test skips with one line that says what to install.
+"""Programs that are no Python packages: found, or the test skips and says what to install.
 
-``REQUIRE_REAL=kafka,alertmanager`` turns such a skip into a failure, so that CI cannot pass by skipping.
+``REQUIRE_REAL=kafka,alertmanager`` makes such a skip a failure, so that CI cannot pass by skipping.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ def alertmanager() -> str:
 
 
 def kafka_jars() -> Path:
-    """The folder that holds Apache Kafka's jars; `make kafka` fills it, KAFKA_JARS names another."""
+    """The folder with Apache Kafka's jars: `make kafka` fills it, KAFKA_JARS names another."""
     folder = Path(os.environ.get("KAFKA_JARS", ROOT / ".cache" / "kafka"))
     if shutil.which("java") and any(folder.glob("kafka_*.jar")):
         return folder

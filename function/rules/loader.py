@@ -67,14 +67,14 @@ def _group(source: Source, node: Node, path: str, names: dict[str, Node]) -> lis
     name = source.string(members["name"], f"{path}.name") or ""
     rules = []
     for index, item in enumerate(source.sequence(members["rules"], f"{path}.rules")):
-        rule = _rule(source, item, f"{path}.rules[{index}]", name)
+        where = f"{path}.rules[{index}]"
+        rule = _rule(source, item, where, name)
         if rule is None:
             continue
         if rule.alert in names:
             line = names[rule.alert].start_mark.line + 1
-            source.problem(
-                item, path, f'the alert "{rule.alert}" is defined in line {line} already'
-            )
+            message = f'the alert "{rule.alert}" is defined in line {line} already'
+            source.problem(item, where, message)
         names.setdefault(rule.alert, item)
         rules.append(rule)
     return rules

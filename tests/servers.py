@@ -1,0 +1,193 @@
+"""Real servers for tests: the function under gunicorn, and a receiver that answers as it is told."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import socket
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
+from typing import Any
+
+import requests
+
+ROOT = Path(__file__).resolve().parent.parent
+COMMAND = ("-m", "gunicorn", "-c", "python:function.gunicorn_conf", "function.app:app")
+CLOUDEVENT = {
+    "ce-specversion": "1.0",
+    "ce-id": "partition:0/offset:564",
+    "ce-source": "/apis/v1/namespaces/default/kafkasources/logs#logs",
+    "ce-type": "dev.knative.kafka.event",
+}
+
+
+def free_port() -> int:
+    """A port of the loopback address that nobody listens on at this moment."""
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])
+
+
+def environment(**settings: str) -> dict[str, str]:
+    """This process' environment with no setting of ours but the given ones."""
+    from function.settings import SETTINGS
+
+    ours = {setting.name for setting in SETTINGS} | {"GUNICORN_CMD_ARGS"}
+    kept = {name: value for name, value in os.environ.items() if name not in ours}
+    return {**kept, "PYTHONPATH": str(ROOT), **settings}
+
+
+@dataclass
+class Function:
+    """The function as a process: the Procfile's command on a free port."""
+
+    port: int
+    process: subprocess.Popen[bytes]
+    log_file: Path
+
+    @property
+    def url(self) -> str:
+        return f"http://127.0.0.1:{self.port}"
+
+    @property
+    def log(self) -> str:
+        return self.log_file.read_text(encoding="utf-8")
+
+    def events(self) -> list[dict[str, Any]]:
+        """The log's lines, each one JSON object."""
+        return [json.loads(line) for line in self.log.splitlines()]
+
+    def post(
+        self, body: bytes | str, path: str = "/", headers: Mapping[str, str] = CLOUDEVENT
+    ) -> requests.Response:
+        """POST with exactly these headers: no content type unless given."""
+        return requests.post(self.url + path, data=body, headers=dict(headers), timeout=30)
+
+    def terminate(self) -> int:
+        """SIGTERM, and the exit status."""
+        self.process.send_signal(signal.SIGTERM)
+        return self.process.wait(40)
+
+
+@contextmanager
+def function(folder: Path, **settings: str) -> Iterator[Function]:
+    """The function with these settings, ready to take requests."""
+    port = free_port()
+    log_file = folder / f"function-{port}.log"
+    with log_file.open("wb") as log:
+        process = subprocess.Popen(
+            (sys.executable, *COMMAND),
+            cwd=folder,
+            env=environment(LISTEN_ADDRESS=f"127.0.0.1:{port}", **settings),
+            stdout=log,
+            stderr=log,
+        )
+    running = Function(port, process, log_file)
+    try:
+        wait_until_ready(running)
+        yield running
+    finally:
+        process.kill()
+        process.wait()
+
+
+def wait_until_ready(running: Function, seconds: float = 30) -> None:
+    """Wait for the readiness probe; raises with the log where the process ends before."""
+    deadline = time.monotonic() + seconds
+    while time.monotonic() < deadline:
+        if running.process.poll() is not None:
+            break
+        try:
+            requests.get(f"{running.url}/health/readiness", timeout=1).raise_for_status()
+        except requests.RequestException:
+            time.sleep(0.02)
+        else:
+            return
+    raise RuntimeError(f"the function did not start:\n{running.log}")
+
+
+@dataclass(frozen=True)
+class Answer:
+    """What the receiver answers: after ``delay`` seconds, or nothing at all with ``drop``."""
+
+    status: int = 200
+    body: bytes = b""
+    headers: Mapping[str, str] = field(default_factory=dict)
+    delay: float = 0
+    drop: bool = False
+
+
+@dataclass
+class Receiver:
+    """An HTTP server that keeps every request, and answers what ``answers`` says, the last for ever.
+
+    ``refuse`` lists alert paths: a request that holds one of them is answered 400.
+    """
+
+    server: ThreadingHTTPServer
+    answers: list[Answer] = field(default_factory=lambda: [Answer()])
+    refuse: Sequence[str] = ()
+    requests: list[tuple[Mapping[str, str], bytes]] = field(default_factory=list)
+    connections: set[object] = field(default_factory=set)
+
+    @property
+    def url(self) -> str:
+        return f"http://127.0.0.1:{self.server.server_port}/api/v2/alerts"
+
+    @property
+    def bodies(self) -> list[Any]:
+        return [json.loads(body) for _, body in self.requests]
+
+    def next_answer(self, body: bytes) -> Answer:
+        if any(path.encode() in body for path in self.refuse):
+            return Answer(400, b"refused")
+        return self.answers.pop(0) if len(self.answers) > 1 else self.answers[0]
+
+
+@contextmanager
+def receiver(*answers: Answer) -> Iterator[Receiver]:
+    """A receiver on a free port."""
+
+    class Handler(BaseHTTPRequestHandler):
+        protocol_version = "HTTP/1.1"
+
+        def do_POST(self) -> None:
+            body = self.rfile.read(int(self.headers["content-length"]))
+            kept.connections.add(self.client_address)
+            kept.requests.append((dict(self.headers), body))
+            answer = kept.next_answer(body)
+            time.sleep(answer.delay)
+            if answer.drop:
+                self.connection.shutdown(socket.SHUT_RDWR)
+                self.close_connection = True
+                return
+            self.send_response(answer.status)
+            for name, value in {"content-length": str(len(answer.body)), **answer.headers}.items():
+                self.send_header(name, value)
+            self.end_headers()
+            self.wfile.write(answer.body)
+
+        def log_message(self, *_arguments: object) -> None:
+            """Say nothing."""
+
+    server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+    server.daemon_threads = True
+    kept = Receiver(server)
+    if answers:
+        kept.answers = list(answers)
+    thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.05})
+    thread.start()
+    try:
+        yield kept
+    finally:
+        server.shutdown()
+        server.server_close()
+        thread.join()

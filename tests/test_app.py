@@ -1,0 +1,322 @@
+"""The Flask door over real sockets, under gunicorn as the Procfile starts it."""
+
+from __future__ import annotations
+
+import json
+import socket
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+import requests
+
+from tests import servers
+from tests.servers import CLOUDEVENT, Answer, Function, Receiver
+
+HERE = Path(__file__).parent
+ARTICLE = (HERE / "records" / "article.json").read_bytes().strip()
+LIMIT = 4096  # bytes of a body, for these tests
+
+
+@pytest.fixture(scope="module")
+def receiver() -> Iterator[Receiver]:
+    with servers.receiver() as running:
+        yield running
+
+
+@pytest.fixture(scope="module")
+def door(receiver: Receiver, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Function]:
+    with servers.function(
+        tmp_path_factory.mktemp("door"),
+        RULES_FILE=str(HERE / "rules" / "article.yaml"),
+        RECEIVER_URL=receiver.url,
+        RECEIVER_TIMEOUT="300ms",
+        DELIVERY_TIMEOUT="1s",
+        MAX_BODY_BYTES=str(LIMIT),
+    ) as running:
+        yield running
+
+
+@pytest.fixture(autouse=True)
+def _fresh(receiver: Receiver) -> None:
+    """Each test meets a receiver that takes everything and has seen nothing."""
+    receiver.answers, receiver.refuse = [Answer()], ()
+    receiver.requests.clear()
+
+
+def exchange(door: Function, *parts: bytes, pause: float = 0.05) -> bytes:
+    """Send bytes, in parts with pauses between them, and read until the server closes."""
+    with socket.create_connection(("127.0.0.1", door.port), timeout=10) as connection:
+        for part in parts:
+            connection.sendall(part)
+            time.sleep(pause)
+        connection.shutdown(socket.SHUT_WR)
+        answer = b""
+        while chunk := connection.recv(65_536):
+            answer += chunk
+        return answer
+
+
+def head(*lines: str, path: str = "/") -> bytes:
+    """A POST's head with CloudEvent headers, which asks the server to close."""
+    event = [f"{name}: {value}" for name, value in CLOUDEVENT.items()]
+    host = ["Host: x", "Connection: close"]
+    return "\r\n".join([f"POST {path} HTTP/1.1", *host, *event, *lines, "", ""]).encode()
+
+
+def problem(response: requests.Response) -> dict[str, object]:
+    assert response.headers["content-type"] == "application/problem+json"
+    content: dict[str, object] = response.json()
+    assert content["status"] == response.status_code
+    return content
+
+
+class TestAcknowledgement:
+    def test_a_record_without_a_match_gets_204_and_nothing_else(self, door: Function) -> None:
+        response = door.post(b'{"log": "hello"}')
+        assert response.status_code == 204
+        assert response.content == b""
+        assert "content-type" not in response.headers
+        assert "content-length" not in response.headers
+
+    def test_a_match_gets_204_when_the_receiver_has_the_alert(
+        self, door: Function, receiver: Receiver
+    ) -> None:
+        assert door.post(ARTICLE).status_code == 204
+        assert receiver.bodies[0]["alerts"][0]["fingerprint"] == "abb0504a1d693137"
+
+    @pytest.mark.parametrize(
+        "content_type",
+        [None, "application/json", "text/plain; charset=utf-8", "application/octet-stream"],
+    )
+    def test_the_content_type_may_be_missing_or_one_that_json_comes_under(
+        self, door: Function, receiver: Receiver, content_type: str | None
+    ) -> None:
+        more = {"content-type": content_type} if content_type else {}
+        assert door.post(ARTICLE, headers={**CLOUDEVENT, **more}).status_code == 204
+        assert len(receiver.requests) == 1
+
+    def test_structured_and_batched_mode_are_read_too(
+        self, door: Function, receiver: Receiver
+    ) -> None:
+        event = {"specversion": "1.0", "id": "1", "source": "/s", "type": "t"}
+        event["data"] = json.loads(ARTICLE)
+        structured = {"content-type": "application/cloudevents+json; charset=utf-8"}
+        batched = {"content-type": "application/cloudevents-batch+json"}
+        assert door.post(json.dumps(event), headers=structured).status_code == 204
+        assert door.post(json.dumps([event]), headers=batched).status_code == 204
+        assert len(receiver.requests) == 2
+
+    def test_a_person_gets_the_alerts_as_sent(self, door: Function, receiver: Receiver) -> None:
+        prefer = {**CLOUDEVENT, "prefer": "return=representation"}
+        response = door.post(ARTICLE, headers=prefer)
+        assert response.status_code == 200
+        assert response.json()["alerts"] == receiver.bodies[0]["alerts"]
+
+    def test_plain_records_have_their_own_path(self, door: Function, receiver: Receiver) -> None:
+        assert door.post(ARTICLE, "/records", headers={}).status_code == 204
+        assert len(receiver.requests) == 1
+
+    def test_dapr_may_ask_for_the_records_path_first(self, door: Function) -> None:
+        assert requests.options(f"{door.url}/records", timeout=5).status_code == 200
+
+
+class TestRefusal:
+    @pytest.mark.parametrize(
+        ("body", "headers", "status", "detail"),
+        [
+            (b"{}", {}, 400, "no ce-* headers"),
+            (b"{}", {"ce-id": "1"}, 400, "ce-specversion is missing"),
+            (b"{", CLOUDEVENT, 400, "the data is not JSON"),
+            (b"", CLOUDEVENT, 400, "the event carries no data"),
+            (b"3", CLOUDEVENT, 400, "not a number"),
+            (b"x" * (LIMIT + 1), CLOUDEVENT, 413, "the body is over 4096 bytes (MAX_BODY_BYTES)"),
+            (b"{}", {"content-type": "application/x-www-form-urlencoded"}, 415, "curl's default"),
+            (b"{}", {"content-type": "application/cloudevents+avro"}, 415, "is not read here"),
+        ],
+    )
+    def test_of_what_cannot_be_read_is_final_and_says_why(
+        self, door: Function, body: bytes, headers: dict[str, str], status: int, detail: str
+    ) -> None:
+        response = door.post(body, headers=headers)
+        assert response.status_code == status
+        assert detail in str(problem(response)["detail"])
+
+    def test_of_a_refused_alert_is_422(self, door: Function, receiver: Receiver) -> None:
+        receiver.answers = [Answer(400, b"no such label")]
+        response = door.post(ARTICLE)
+        assert response.status_code == 422
+        assert problem(response)["detail"] == "answered 400: no such label"
+
+    @pytest.mark.parametrize("answer", [Answer(500), Answer(401), Answer(drop=True)])
+    def test_while_the_receiver_is_away_is_503_with_a_time_to_come_back(
+        self, door: Function, receiver: Receiver, answer: Answer
+    ) -> None:
+        receiver.answers = [answer]
+        response = door.post(ARTICLE)
+        assert response.status_code == 503
+        assert response.headers["retry-after"] == "5"
+
+    def test_while_the_receiver_hangs_is_503_after_the_time_for_one_post(
+        self, door: Function, receiver: Receiver
+    ) -> None:
+        receiver.answers = [Answer(delay=2)]
+        assert door.post(ARTICLE).status_code == 503
+
+    @pytest.mark.parametrize("path", ["/nope", "/health/liveness", "/metrics/x", "/records/"])
+    def test_of_a_post_to_another_path_is_405_never_404_which_kafkasource_retries(
+        self, door: Function, path: str
+    ) -> None:
+        response = door.post(ARTICLE, path)
+        assert response.status_code == 405
+        problem(response)
+
+    @pytest.mark.parametrize("method", ["PUT", "DELETE", "PATCH", "BREW"])
+    def test_of_another_method_is_405_and_names_the_right_ones(
+        self, door: Function, method: str
+    ) -> None:
+        response = requests.request(method, f"{door.url}/", timeout=5)
+        assert response.status_code == 405
+        assert "POST" in response.headers["allow"]
+
+    def test_names_the_kafka_record_in_the_log(self, door: Function) -> None:
+        door.post(b"{broken")
+        refused = [line for line in door.events() if line["event"] == "request_refused"]
+        assert refused[-1]["event_id"] == "partition:0/offset:564"
+        assert refused[-1]["status"] == 400
+
+
+class TestTheWire:
+    def test_a_request_of_kafkasource_byte_for_byte_is_taken(
+        self, door: Function, receiver: Receiver
+    ) -> None:
+        request = (
+            b"POST / HTTP/1.1\r\n"
+            b"user-agent: Vert.x-WebClient/4.5.27\r\nPrefer: reply\r\nKn-Namespace: default\r\n"
+            b"ce-specversion: 1.0\r\nce-id: partition:0/offset:564\r\n"
+            b"ce-source: /apis/v1/namespaces/default/kafkasources/logs#fluentbit\r\n"
+            b"ce-type: dev.knative.kafka.event\r\nce-subject: partition:0#564\r\n"
+            b"ce-time: 2026-08-07T10:15:30.123Z\r\nce-knativekafkapartition: 0\r\n"
+            b"ce-knativekafkaoffset: 564\r\ncontent-length: %d\r\n"
+            b"host: handler.default.svc.cluster.local\r\n\r\n%b"
+        )
+        answer = exchange(door, request % (len(ARTICLE), ARTICLE))
+        assert answer.startswith(b"HTTP/1.1 204 ")
+        assert len(receiver.requests) == 1
+
+    def test_a_tombstone_has_no_body_and_no_length(self, door: Function) -> None:
+        assert b"the event carries no data" in exchange(door, head())
+
+    def test_a_chunked_body_is_read_whole(self, door: Function, receiver: Receiver) -> None:
+        chunks = [ARTICLE[:100], ARTICLE[100:]]
+        body = b"".join(b"%x\r\n%b\r\n" % (len(chunk), chunk) for chunk in chunks)
+        answer = exchange(door, head("Transfer-Encoding: chunked"), body, b"0\r\n\r\n")
+        assert answer.startswith(b"HTTP/1.1 204 ")
+        assert len(receiver.requests) == 1
+
+    def test_a_chunked_body_over_the_limit_is_refused_not_cut(self, door: Function) -> None:
+        body = b"%x\r\n%b\r\n0\r\n\r\n" % (LIMIT + 1, b"{}\n" + b" " * (LIMIT - 2))
+        answer = exchange(door, head("Transfer-Encoding: chunked"), body)
+        assert answer.startswith(b"HTTP/1.1 413 ")
+
+    def test_a_body_that_ends_early_is_not_taken_for_the_whole(
+        self, door: Function, receiver: Receiver
+    ) -> None:
+        lines = ARTICLE + b"\n" + ARTICLE
+        answer = exchange(door, head(f"Content-Length: {len(lines) + 9}"), lines)
+        assert not answer.startswith(b"HTTP/1.1 2")
+        assert receiver.requests == []
+
+    def test_a_broken_chunk_is_refused_without_a_traceback(self, door: Function) -> None:
+        answer = exchange(door, head("Transfer-Encoding: chunked"), b"zz\r\n{}\r\n0\r\n\r\n")
+        assert answer.startswith(b"HTTP/1.1 400 ")
+        assert "traceback" not in door.log.lower()
+
+    def test_a_client_may_wait_for_100_continue(self, door: Function) -> None:
+        request = head("Content-Length: 2", "Expect: 100-continue")
+        answer = exchange(door, request, b"{}")
+        assert answer.startswith(b"HTTP/1.1 100 Continue\r\n\r\nHTTP/1.1 204 ")
+
+    def test_one_connection_carries_many_requests(self, door: Function) -> None:
+        keep = head("Content-Length: 2").replace(b"Connection: close\r\n", b"") + b"{}"
+        answer = exchange(door, keep, keep, head("Content-Length: 2") + b"{}")
+        assert answer.count(b"HTTP/1.1 204 ") == 3
+
+
+class TestPages:
+    @pytest.mark.parametrize("path", ["/health/liveness", "/health/readiness"])
+    def test_the_probes_say_ok(self, door: Function, path: str) -> None:
+        assert requests.get(door.url + path, timeout=5).text == "OK\n"
+
+    def test_readiness_does_not_depend_on_the_receiver(
+        self, door: Function, receiver: Receiver
+    ) -> None:
+        receiver.answers = [Answer(500)]
+        assert requests.get(f"{door.url}/health/readiness", timeout=5).status_code == 200
+        assert receiver.requests == []
+
+    def test_the_front_page_says_what_this_is_without_the_receivers_path(
+        self, door: Function
+    ) -> None:
+        page = requests.get(f"{door.url}/", timeout=5)
+        assert page.headers["content-type"] == "text/plain; charset=utf-8"
+        assert "1 from " in page.text
+        assert "notification-manager at http://127.0.0.1:" in page.text
+        assert "/api/v2" not in page.text
+
+    def test_head_and_unknown_pages_are_answered_as_http_says(self, door: Function) -> None:
+        assert requests.head(f"{door.url}/", timeout=5).status_code == 200
+        assert requests.get(f"{door.url}/nope", timeout=5).status_code == 404
+
+
+def test_a_request_that_waits_for_its_alert_is_answered_before_the_process_ends(
+    tmp_path: Path,
+) -> None:
+    with (
+        servers.receiver(Answer(delay=1)) as receiver,
+        servers.function(
+            tmp_path, RULES_FILE=str(HERE / "rules" / "article.yaml"), RECEIVER_URL=receiver.url
+        ) as door,
+    ):
+        statuses: list[int] = []
+        waiting = [
+            threading.Thread(target=lambda: statuses.append(door.post(ARTICLE).status_code))
+            for _ in range(3)
+        ]
+        for thread in waiting:
+            thread.start()
+        while len(receiver.requests) < 3:
+            time.sleep(0.01)
+        assert door.terminate() == 0
+        for thread in waiting:
+            thread.join()
+    assert statuses == [204, 204, 204]
+
+
+@pytest.mark.parametrize(
+    ("settings", "message"),
+    [
+        ({"RECEIVER": "pager"}, "RECEIVER: 'pager' is none of "),
+        ({"RULES_FILE": "/nowhere/rules.yaml"}, "/nowhere/rules.yaml: cannot read the rule file"),
+    ],
+)
+def test_a_process_that_cannot_start_says_why_in_one_line_and_ends(
+    tmp_path: Path, settings: dict[str, str], message: str
+) -> None:
+    port = servers.free_port()
+    ended = subprocess.run(
+        (sys.executable, *servers.COMMAND),
+        cwd=tmp_path,
+        env=servers.environment(LISTEN_ADDRESS=f"127.0.0.1:{port}", **settings),
+        capture_output=True,
+        text=True,
+        timeout=30,
+        check=False,
+    )
+    assert ended.returncode != 0
+    assert f"logs-handler cannot start: {message}" in ended.stderr
+    assert "Traceback" not in ended.stderr

@@ -1,0 +1,155 @@
+"""gunicorn's settings, as gunicorn itself understands them."""
+
+from __future__ import annotations
+
+import os
+import signal
+import socket
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from tests import servers
+
+
+def config(**environ: str) -> dict[str, str]:
+    """What `gunicorn --print-config` says under this environment."""
+    run = subprocess.run(
+        (sys.executable, *servers.COMMAND, "--print-config"),
+        cwd=servers.ROOT,
+        env=servers.environment(**environ),
+        capture_output=True,
+        text=True,
+        timeout=30,
+        check=True,
+    )
+    pairs = (line.partition("=") for line in run.stdout.splitlines() if "=" in line)
+    return {name.strip(): value.strip() for name, _, value in pairs}
+
+
+@pytest.fixture(scope="module")
+def shipped() -> dict[str, str]:
+    return config()
+
+
+def test_a_pod_is_one_process_with_as_many_threads_as_the_setting_says(
+    shipped: dict[str, str],
+) -> None:
+    assert shipped["workers"] == "1"
+    assert shipped["worker_class"] == "gthread"
+    assert shipped["threads"] == "34"
+
+
+def test_idle_connections_live_longer_than_queue_proxy_keeps_them(shipped: dict[str, str]) -> None:
+    # It reuses one for up to 90 s, and does not repeat a POST that meets a closed one.
+    assert int(shipped["keepalive"]) > 90
+
+
+def test_a_stopping_process_waits_longer_than_a_request_waits_for_its_alert(
+    shipped: dict[str, str],
+) -> None:
+    assert int(shipped["graceful_timeout"]) > 25
+    assert int(config(DELIVERY_TIMEOUT="40s")["graceful_timeout"]) > 40
+
+
+def test_nothing_is_written_but_in_memory(shipped: dict[str, str]) -> None:
+    assert shipped["control_socket_disable"] == "True"
+    assert shipped["worker_tmp_dir"] == ("/dev/shm" if Path("/dev/shm").is_dir() else "None")
+    assert shipped["pidfile"] == "None"
+    assert shipped["accesslog"] == "None"
+
+
+@pytest.mark.parametrize(
+    ("environ", "address"),
+    [
+        ({}, ":8080"),
+        ({"PORT": "9000"}, ":9000"),  # Knative
+        ({"LISTEN_ADDRESS": "127.0.0.1:8081"}, "127.0.0.1:8081"),  # func run
+        ({"LISTEN_ADDRESS": "[::]:8080", "PORT": "9000"}, ":9000"),  # func's image on Knative
+        ({"LISTEN_ADDRESS": "127.0.0.1:8081", "PORT": "8081"}, "127.0.0.1:8081"),
+    ],
+)
+def test_the_address_comes_from_knative_and_func(environ: dict[str, str], address: str) -> None:
+    [bind] = config(**environ)["bind"].strip("[]'\"").split(",")
+    assert bind.endswith(address)
+
+
+def test_what_the_operator_gives_gunicorn_wins() -> None:
+    changed = config(GUNICORN_CMD_ARGS="--threads 5 --keep-alive 7")
+    assert changed["threads"] == "5"
+    assert changed["keepalive"] == "7"
+
+
+def test_gunicorns_log_lines_are_json_like_our_own(tmp_path: Path) -> None:
+    with servers.function(tmp_path) as running:
+        running.terminate()
+        assert [event["event"] for event in running.events()][0].startswith("Starting gunicorn")
+
+
+def test_ctrl_c_ends_it_cleanly(tmp_path: Path) -> None:
+    with servers.function(tmp_path) as running:
+        running.process.send_signal(signal.SIGINT)
+        assert running.process.wait(20) == 0
+
+
+def test_new_hands_the_process_to_gunicorn_as_funcs_scaffolding_calls_it(tmp_path: Path) -> None:
+    """func's service/main.py calls function.new() before it opens a socket."""
+    main = tmp_path / "service" / "main.py"
+    main.parent.mkdir()
+    main.write_text("from function import new\nnew()\nraise SystemExit('new() came back')\n")
+    port = servers.free_port()
+    log_file = tmp_path / "log"
+    with log_file.open("wb") as log:
+        process = subprocess.Popen(
+            (sys.executable, str(main)),
+            cwd=tmp_path,
+            env=servers.environment(LISTEN_ADDRESS=f"127.0.0.1:{port}", PORT=str(port)),
+            stdout=log,
+            stderr=log,
+        )
+    try:
+        running = servers.Function(port, process, log_file)
+        servers.wait_until_ready(running)
+        assert running.post(b"{}").status_code == 204
+        assert running.terminate() == 0
+    finally:
+        process.kill()
+        process.wait()
+
+
+def test_importing_the_package_loads_nothing_heavy() -> None:
+    code = (
+        "import sys; before = set(sys.modules); import function; print(set(sys.modules) - before)"
+    )
+    run = subprocess.run(
+        (sys.executable, "-S", "-c", code),
+        cwd=servers.ROOT,
+        env={**os.environ, "PYTHONPATH": str(servers.ROOT)},
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    loaded = {name.strip(" {}'\n") for name in run.stdout.split(",")}
+    assert loaded <= {"function", "__future__", "typing", "collections", "re", "enum"} | {
+        name for name in loaded if name.partition(".")[0] in sys.stdlib_module_names
+    }
+
+
+def test_a_port_in_use_is_said_and_not_waited_for_for_ever(tmp_path: Path) -> None:
+    with socket.socket() as taken:
+        taken.bind(("127.0.0.1", 0))
+        taken.listen()
+        address = f"127.0.0.1:{taken.getsockname()[1]}"
+        ended = subprocess.run(
+            (sys.executable, *servers.COMMAND),
+            cwd=tmp_path,
+            env=servers.environment(LISTEN_ADDRESS=address),
+            capture_output=True,
+            text=True,
+            timeout=30,
+            check=False,
+        )
+    assert ended.returncode != 0
+    assert "in use" in ended.stderr

@@ -1,0 +1,262 @@
+"""The sink: what a request is answered, decided by what became of its alerts."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from function import receivers, rules
+from function.delivery import Delivery
+from function.replies import Reply
+from function.sink import Pending, Sink
+from tests import servers
+from tests.servers import CLOUDEVENT, Answer, Receiver
+
+HERE = Path(__file__).parent
+ARTICLE = (HERE / "records" / "article.json").read_bytes().strip()
+OTHER = b'{"log":"hello"}'
+BATCHED = {"content-type": "application/cloudevents-batch+json"}
+SUMMARY = {"prefer": "reply, return=representation"}
+
+
+@pytest.fixture
+def receiver() -> Iterator[Receiver]:
+    with servers.receiver() as running:
+        yield running
+
+
+@pytest.fixture
+def sink(receiver: Receiver) -> Iterator[Sink]:
+    delivery = Delivery(
+        receivers.create("notification-manager", receiver.url),
+        concurrency=2,
+        post_timeout=1,
+        budget=2,
+    )
+    yield Sink(rules.load(HERE / "rules" / "article.yaml"), delivery)
+    delivery.close()
+
+
+def answer(reply: Reply | Pending) -> Reply:
+    """The reply, after delivery."""
+    if isinstance(reply, Reply):
+        return reply
+    return reply.receipt.reply(reply.future.result(10))
+
+
+def problem(reply: Reply | Pending) -> dict[str, Any]:
+    """The problem that a refusal describes."""
+    refused = answer(reply)
+    assert refused.headers["content-type"] == "application/problem+json"
+    content: dict[str, Any] = json.loads(refused.body)
+    assert content["status"] == refused.status
+    return content
+
+
+def event(number: int, record: bytes) -> dict[str, Any]:
+    """A structured event that carries a record."""
+    attributes = {"specversion": "1.0", "id": str(number), "source": "/logs", "type": "log"}
+    return {**attributes, "data": json.loads(record)}
+
+
+def article(path: str) -> bytes:
+    return ARTICLE.replace(b"/notfound", path.encode())
+
+
+def batch(*events: Any) -> bytes:
+    return json.dumps(list(events)).encode()
+
+
+def test_a_record_that_no_rule_matches_is_acknowledged_at_once(sink: Sink) -> None:
+    assert sink.receive(CLOUDEVENT, OTHER) == Reply(204)
+
+
+def test_a_match_is_acknowledged_when_the_receiver_has_its_alert(
+    sink: Sink, receiver: Receiver
+) -> None:
+    reply = sink.receive(CLOUDEVENT, ARTICLE)
+    assert isinstance(reply, Pending)
+    assert answer(reply) == Reply(204)
+    assert receiver.bodies[0]["alerts"][0]["fingerprint"] == "abb0504a1d693137"
+
+
+def test_kafkasources_prefer_reply_asks_for_no_body(sink: Sink) -> None:
+    assert answer(sink.receive({**CLOUDEVENT, "prefer": "reply"}, ARTICLE)) == Reply(204)
+
+
+def test_a_person_who_prefers_it_gets_a_summary_with_the_alerts_as_sent(
+    sink: Sink, receiver: Receiver
+) -> None:
+    reply = answer(sink.receive({**CLOUDEVENT, **SUMMARY}, ARTICLE))
+    assert reply.status == 200
+    assert reply.headers["preference-applied"] == "return=representation"
+    expected = {"records": 1, "matches": 1, "alerts": receiver.bodies[0]["alerts"]}
+    assert json.loads(reply.body) == expected
+
+
+def test_several_records_in_one_event_are_sent_together(sink: Sink, receiver: Receiver) -> None:
+    body = b"[" + b",".join([ARTICLE, OTHER, article("/b")]) + b"]"
+    assert answer(sink.receive(CLOUDEVENT, body)) == Reply(204)
+    assert len(receiver.bodies[0]["alerts"]) == 2
+
+
+def test_plain_records_need_no_event_around_them(sink: Sink, receiver: Receiver) -> None:
+    assert answer(sink.receive_records({}, ARTICLE + b"\n" + OTHER)) == Reply(204)
+    assert len(receiver.requests) == 1
+
+
+@pytest.mark.parametrize(
+    ("headers", "body", "status", "detail"),
+    [
+        ({}, OTHER, 400, "no ce-* headers"),
+        ({**CLOUDEVENT, "ce-id": ""}, OTHER, 400, "required attribute ce-id is missing or empty"),
+        (CLOUDEVENT, b"", 400, "the event carries no data"),
+        (CLOUDEVENT, b"{", 400, "the data is not JSON: "),
+        (CLOUDEVENT, b"[1]", 400, "record 1: a log record is a JSON object, not a number"),
+        (CLOUDEVENT, b'"x"', 400, "a log record is a JSON object, not a string"),
+        ({**CLOUDEVENT, "content-type": "text/xml"}, OTHER, 415, "'text/xml' holds no log record"),
+        (BATCHED, b"{}", 400, "a batch is a JSON array of events, not an object"),
+    ],
+)
+def test_what_cannot_be_read_is_refused_for_good_with_the_reason(
+    sink: Sink, headers: dict[str, str], body: bytes, status: int, detail: str
+) -> None:
+    content = problem(sink.receive(headers, body))
+    assert content["status"] == status
+    assert detail in content["detail"]
+
+
+def test_plain_records_that_cannot_be_read_are_refused_likewise(sink: Sink) -> None:
+    assert problem(sink.receive_records({}, b"{}\nnull\n[]"))["problems"] == [
+        "line 2: a log record is a JSON object, not null",
+        "line 3: a log record is a JSON object, not an array",
+    ]
+    assert problem(sink.receive_records({"content-type": "text/xml"}, b"{}"))["status"] == 415
+
+
+class TestABatch:
+    def test_delivers_what_it_can_and_is_refused_for_the_rest(
+        self, sink: Sink, receiver: Receiver
+    ) -> None:
+        body = batch(event(1, ARTICLE), {"specversion": "1.0"}, event(3, OTHER))
+        content = problem(sink.receive(BATCHED, body))
+        assert content["status"] == 400
+        assert content["detail"] == "event 2: required attribute id is missing or empty"
+        assert len(receiver.requests) == 1
+
+    def test_names_the_event_and_the_record_in_it(self, sink: Sink) -> None:
+        inner = {**event(2, OTHER), "data": [{"log": "x"}, 7]}
+        content = problem(sink.receive(BATCHED, batch(event(1, OTHER), inner)))
+        assert content["detail"] == (
+            "event 2, record 2: a log record is a JSON object, not a number"
+        )
+
+    def test_comes_again_while_anything_in_it_may_still_be_delivered(
+        self, sink: Sink, receiver: Receiver
+    ) -> None:
+        receiver.answers = [Answer(500)]
+        content = problem(sink.receive(BATCHED, batch(event(1, ARTICLE), {})))
+        assert content["status"] == 503
+        assert content["title"] == "The receiver is not available"
+        assert len(content["problems"]) == 2
+
+    def test_with_one_refused_alert_delivers_the_others_and_names_that_one(
+        self, sink: Sink, receiver: Receiver
+    ) -> None:
+        receiver.refuse = ("/bad",)
+        body = batch(event(1, ARTICLE), event(2, article("/bad")), event(3, article("/c")))
+        content = problem(sink.receive(BATCHED, body))
+        assert content["status"] == 422
+        assert content["detail"] == "event 2: answered 400: refused"
+        accepted = [body for body in receiver.bodies if "/bad" not in json.dumps(body)]
+        assert sum(len(body["alerts"]) for body in accepted) == 2
+
+    def test_with_problems_of_one_kind_has_their_status(self, sink: Sink) -> None:
+        xml = {**event(1, OTHER), "datacontenttype": "text/xml"}
+        assert problem(sink.receive(BATCHED, batch(xml, xml)))["status"] == 415
+        assert problem(sink.receive(BATCHED, batch(xml, {})))["status"] == 400
+
+    def test_of_no_events_is_acknowledged(self, sink: Sink) -> None:
+        assert sink.receive(BATCHED, b"[]") == Reply(204)
+
+
+class TestUndelivered:
+    def test_a_receiver_that_refuses_the_alert_makes_422(
+        self, sink: Sink, receiver: Receiver
+    ) -> None:
+        receiver.answers = [Answer(400, b"labels?")]
+        content = problem(sink.receive(CLOUDEVENT, ARTICLE))
+        assert content["status"] == 422
+        assert content["detail"] == "answered 400: labels?"
+
+    @pytest.mark.parametrize("status", [401, 403, 404, 410, 429, 500, 503])
+    def test_a_receiver_that_may_take_it_later_makes_503(
+        self, sink: Sink, receiver: Receiver, status: int
+    ) -> None:
+        receiver.answers = [Answer(status)]
+        reply = answer(sink.receive(CLOUDEVENT, ARTICLE))
+        assert reply.status == 503
+        assert reply.headers["retry-after"] == "5"
+
+    def test_the_receivers_own_retry_after_is_passed_on(
+        self, sink: Sink, receiver: Receiver
+    ) -> None:
+        receiver.answers = [Answer(429, headers={"retry-after": "30"})]
+        assert answer(sink.receive(CLOUDEVENT, ARTICLE)).headers["retry-after"] == "30"
+
+    def test_a_door_that_waited_long_enough_answers_503_for_every_alert(
+        self, sink: Sink, receiver: Receiver
+    ) -> None:
+        receiver.answers = [Answer(delay=0.2)]
+        reply = sink.receive_records({}, ARTICLE + b"\n" + article("/b"))
+        assert isinstance(reply, Pending)
+        late = reply.give_up()
+        assert late.status == 503
+        assert len(json.loads(late.body)["problems"]) == 2
+        reply.future.result(10)
+
+
+@pytest.mark.parametrize(
+    ("prefer", "wanted"),
+    [
+        ("return=representation", True),
+        ('respond-async, Return="representation"; x=y', True),
+        ("reply", False),
+        ("return=minimal", False),
+        ("", False),
+    ],
+)
+def test_the_summary_is_asked_for_as_rfc_7240_says(sink: Sink, prefer: str, wanted: bool) -> None:
+    reply = answer(sink.receive({**CLOUDEVENT, "prefer": prefer}, OTHER))
+    assert reply.status == (200 if wanted else 204)
+
+
+HEADER_NAMES = ["content-type", "prefer", "ce-time", "ce-x", "ce-a-b", *CLOUDEVENT]
+QUIET = Sink(
+    rules.load(HERE / "rules" / "article.yaml"),
+    Delivery(
+        receivers.create("notification-manager", "http://127.0.0.1:9/"),
+        concurrency=1,
+        post_timeout=1,
+        budget=1,
+    ),
+)
+
+
+@given(
+    st.dictionaries(st.sampled_from(HEADER_NAMES), st.text(max_size=20)),
+    st.binary(max_size=60) | st.sampled_from([OTHER, b"[]", b"[{}]"]),
+    st.booleans(),
+)
+def test_any_request_gets_a_status_of_the_table(
+    headers: dict[str, str], body: bytes, complete: bool
+) -> None:
+    reply = QUIET.receive({**CLOUDEVENT, **headers} if complete else headers, body)
+    assert isinstance(reply, Reply)
+    assert reply.status in {200, 204, 400, 415}
