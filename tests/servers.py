@@ -1,4 +1,4 @@
-"""Real servers for tests: the function under gunicorn, and a receiver that answers as it is told."""
+"""Real servers for tests: the function under gunicorn, and a receiver that does as it is told."""
 
 from __future__ import annotations
 
@@ -127,7 +127,7 @@ class Answer:
 
 @dataclass
 class Receiver:
-    """An HTTP server that keeps every request, and answers what ``answers`` says, the last for ever.
+    """An HTTP server that keeps every request; of its ``answers`` it repeats the last for ever.
 
     ``refuse`` lists alert paths: a request that holds one of them is answered 400.
     """

@@ -7,6 +7,7 @@ import logging
 from pathlib import Path
 
 import pytest
+import requests
 
 from function import logs, timestamps
 from tests import servers
@@ -77,7 +78,7 @@ def test_a_failed_delivery_is_logged_without_the_receivers_path_and_password(
         url = receiver.url.replace("http://", "http://user:hunter2@").replace("alerts", "T0/tokn")
         with servers.function(tmp_path, RECEIVER_URL=url, LOG_LEVEL="debug") as door:
             refused = door.post(ARTICLE)
-            page = servers.requests.get(door.url, timeout=5).text
+            page = requests.get(door.url, timeout=5).text
             failed = [line for line in door.events() if line["event"] == "delivery_failed"]
             log = door.log
     assert failed[0]["receiver"] == "notification-manager"

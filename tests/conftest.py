@@ -1,0 +1,37 @@
+"""How thoroughly the property tests search.
+
+By default a hundred examples each, always the same ones: a build fails because of a change and
+never by luck. ``HYPOTHESIS_PROFILE=long pytest -m long`` makes two thousand new ones each.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterable
+
+import pytest
+from hypothesis import HealthCheck, is_hypothesis_test, settings
+
+PROFILE = os.environ.get("HYPOTHESIS_PROFILE", "default")
+
+settings.register_profile(
+    "default", max_examples=100, deadline=None, derandomize=True, database=None
+)
+settings.register_profile(
+    "long",
+    max_examples=2_000,
+    deadline=None,
+    print_blob=True,
+    suppress_health_check=[HealthCheck.too_slow],
+)
+settings.load_profile(PROFILE)
+
+
+@pytest.hookimpl(tryfirst=True)  # before pytest itself looks at the markers
+def pytest_collection_modifyitems(items: Iterable[pytest.Item]) -> None:
+    """Mark every property test ``long`` where its search is."""
+    if PROFILE != "long":
+        return
+    for item in items:
+        if isinstance(item, pytest.Function) and is_hypothesis_test(item.obj):
+            item.add_marker("long")
