@@ -31,7 +31,7 @@ def _options() -> re2.Options:
 # Nineteen digits are enough for a size, and no more than int() takes.
 # A client never starts with a hyphen; with that said, an IPv6 client cannot pass for a host:port.
 _LINE = re2.compile(
-    rb"(?:[^ ]+:\d+ )?([^ -][^ ]*) [^ ]+ (.*?) "
+    rb"(?:[^ ]+:\d+ )?([^ -][^ ]*) - (.*?) "
     + _TIME
     + b" "
     + _QUOTED

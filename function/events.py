@@ -234,9 +234,9 @@ def _data(data: JSON, content_type: str | None) -> JSON:
     return data
 
 
-def _from_base64(encoded: JSON) -> bytes:
+def _from_base64(encoded: JSON) -> bytes | None:
     try:
-        return base64.b64decode(encoded, validate=True)
+        return base64.b64decode(encoded, validate=True) or None
     except (binascii.Error, ValueError, TypeError):
         raise EventError("data_base64 is not base64") from None
 

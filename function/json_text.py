@@ -38,12 +38,22 @@ def _lenient(data: bytes) -> JSON:
     try:
         return _without_surrogates(json.loads(text))
     except json.JSONDecodeError as error:
-        byte = len(text[: error.pos].encode())
-        raise NotJSON(f"{error.msg.lower()} at byte {byte}") from None
+        raise NotJSON(f"{error.msg.lower()} at byte {_byte(data)}") from None
     except RecursionError:
         raise NotJSON("nested too deeply") from None
     except ValueError as error:  # an integer of more digits than Python converts
         raise NotJSON(str(error).partition(";")[0].lower()) from None
+
+
+def _byte(data: bytes) -> int:
+    """Where in the bytes the JSON breaks off, which replacement characters do not tell."""
+    text = data.decode("utf-8", "surrogateescape")
+    mark = len(text) - len(text.removeprefix("\ufeff"))
+    try:
+        json.loads(text[mark:])
+    except json.JSONDecodeError as error:
+        return len(text[: mark + error.pos].encode("utf-8", "surrogateescape"))
+    return len(data)
 
 
 def _without_surrogates(value: JSON) -> JSON:

@@ -127,6 +127,7 @@ def test_log_records_come_in_these_content_types(content_type: str | None) -> No
         "application/cloudevents+protobuf",
         "application/cloudevents-batch+protobuf",
         "application/cloudevents",
+        "application/cloudevents-stream+json",
         "json",
         "\ud800",
         "x" * 10_000,
@@ -142,6 +143,20 @@ def test_other_content_types_are_unsupported(content_type: str) -> None:
 def test_whoever_forgets_curls_header_is_told_which() -> None:
     with pytest.raises(UnsupportedContent, match="-H 'content-type: application/json'"):
         events.read({**BINARY, "content-type": "application/x-www-form-urlencoded"}, b"{}")
+
+
+def test_an_unknown_event_format_is_told_the_known_ones() -> None:
+    with pytest.raises(
+        UnsupportedContent, match=f"send {STRUCTURED} or {BATCHED}".replace("+", ".")
+    ):
+        events.read({"content-type": "application/cloudevents+avro"}, b"")
+
+
+def test_the_content_type_of_the_data_is_the_messages_own_before_any_attribute() -> None:
+    attribute = {**BINARY, "ce-datacontenttype": "text/plain"}
+    assert one(attribute).datacontenttype == "text/plain"
+    both = {**attribute, "content-type": "application/json"}
+    assert one(both).datacontenttype == "application/json"
 
 
 def test_a_message_without_ce_headers_is_told_where_plain_records_go() -> None:
@@ -182,7 +197,7 @@ def test_a_time_that_is_no_rfc_3339_timestamp_with_a_zone_is_refused(time: str) 
         events.read({**BINARY, "ce-time": time}, b"{}")
 
 
-@pytest.mark.parametrize("name", ["foo-bar", "foo_bar", "größe", "data", ""])
+@pytest.mark.parametrize("name", ["foo-bar", "foo_bar", "größe", "Upper", "data", ""])
 def test_an_extensions_name_is_letters_and_digits(name: str) -> None:
     with pytest.raises(EventError, match="extension attribute"):
         events.read({**BINARY, f"ce-{name}": "x"}, b"{}")

@@ -126,3 +126,17 @@ def test_any_bytes_are_read_or_not_json(tree: Any, noise: bytes, at: int) -> Non
         except NotJSON:
             continue
         "".join(texts(read)).encode()
+
+
+@pytest.mark.parametrize(
+    ("data", "byte"),
+    [
+        (b'{"a": x}', 6),
+        (b'\xef\xbb\xbf{"a": x}', 9),
+        (b'{"\xff\xff": x}', 7),
+        ('{"é": x}'.encode(), 7),
+    ],
+)
+def test_the_byte_that_is_named_is_one_of_the_bytes_that_came(data: bytes, byte: int) -> None:
+    with pytest.raises(json_text.NotJSON, match=rf"at byte {byte}$"):
+        json_text.loads(data)
