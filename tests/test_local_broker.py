@@ -2,8 +2,13 @@
 
 from __future__ import annotations
 
+import signal
+import subprocess
+import sys
+
 from local.broker import PARTITIONS, EmbeddedBroker
 from local.kafka_clients import Cluster, assign_all, produce, read_to_end
+from tests import real
 
 
 def test_what_was_produced_can_be_read_to_its_end() -> None:
@@ -51,3 +56,13 @@ def test_only_the_embedded_broker_gets_a_pinned_api_version() -> None:
     with EmbeddedBroker() as broker:
         assert broker.cluster == Cluster(broker.bootstrap_servers, embedded=True)
     assert not Cluster("kafka:9092").embedded
+
+
+def test_the_command_line_serves_other_processes_until_it_is_interrupted() -> None:
+    command = (sys.executable, "-m", "local.broker")
+    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True, cwd=real.ROOT) as process:
+        assert process.stdout
+        address = process.stdout.readline().split()[3].rstrip(",")
+        assert produce(Cluster(address, embedded=True), "logs", [b"a"]) == 1
+        process.send_signal(signal.SIGINT)
+        assert process.wait(timeout=10) == 0

@@ -6,6 +6,7 @@ import base64
 import collections
 import contextlib
 import gc
+import itertools
 import json
 import socket
 import socketserver
@@ -20,7 +21,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from local.broker import EmbeddedBroker
-from local.dead_letters import with_error
+from local.dead_letters import DeadLetters, with_error
 from local.dispatch import Dispatcher
 from local.event import Event
 from local.figures import Counters, Finished
@@ -221,8 +222,11 @@ class Begin:
 
 
 @pytest.fixture
-def begin(broker: EmbeddedBroker, topic: str, sink_of: SinkOf) -> Iterator[Begin]:
-    assert sink_of  # so that the sources end before the sinks do
+def begin(
+    broker: EmbeddedBroker,
+    topic: str,
+    sink_of: SinkOf,  # noqa: ARG001 - asked for first, so that the sources end before the sinks
+) -> Iterator[Begin]:
     starter = Begin(broker.cluster, topic)
     yield starter
     for source in starter.made:
@@ -565,7 +569,7 @@ def test_four_times_500_and_then_200_are_five_requests(sink_of: SinkOf) -> None:
     script = iter([500, 500, 500, 500, 200])
     outcome, answers, times = attempts(sink_of, lambda _: next(script), retry=5)
     assert (outcome, answers) == ("delivered", [500, 500, 500, 500, 200])
-    waited = [later - earlier for earlier, later in zip(times, times[1:], strict=False)]
+    waited = [later - earlier for earlier, later in itertools.pairwise(times)]
     assert all(wait >= MILLISECOND * 2**n for n, wait in enumerate(waited, start=1))
 
 
@@ -657,6 +661,17 @@ def test_a_refused_record_is_in_the_dead_letter_topic_as_a_binary_cloudevent(
     )
     assert source.figures().dead_lettered == 1
     assert committed(broker.cluster, topic, topic, 1) == 1
+
+
+def test_a_dead_letter_of_text_that_is_no_unicode_has_a_question_mark_as_javas_would(
+    broker: EmbeddedBroker, topic: str
+) -> None:
+    letters = DeadLetters(broker.cluster, topic)
+    assert letters.write(Event({"id": "\ud800"}, {"partitionkey": "é\udfff"})).status == 202
+    letters.close(wait=WAIT)
+    (letter,) = read_to_end(broker.cluster, topic)
+    assert (letter.key, letter.value) == ("é?".encode(), b"")
+    assert letter.headers[0] == ("ce_id", b"?")
 
 
 def test_a_dead_letter_can_be_read_by_a_source_again(
@@ -934,4 +949,7 @@ def test_with_a_real_kafka_every_record_arrives_once_also_over_a_restart_of_the_
         second.stop()
         assert sum(committed(node.cluster, "logs", "logs", n) or 0 for n in range(3)) == 250
     assert sorted(map(int, bodies)) == [*range(250)]
+    for thread in threading.enumerate():
+        if thread.name.startswith("kafka-io-"):
+            thread.join(WAIT)
     gc.collect()  # the forgotten sockets, while the filter above holds
