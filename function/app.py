@@ -13,9 +13,11 @@ from flask import Flask, Response, request
 from gunicorn.http.errors import ParseException
 from werkzeug.exceptions import HTTPException
 
-from function import logs, pages, receivers, replies, rules
+from function import logs, pages, receivers, replies
 from function.delivery import Delivery
 from function.errors import ConfigError, ContentTooLarge, EventError, RequestError
+from function.metrics import CONTENT_TYPE, Metrics
+from function.reload import RuleFile
 from function.replies import Reply
 from function.settings import Settings
 from function.sink import Pending, Sink
@@ -26,7 +28,8 @@ APP_LOAD_ERROR = 4  # the exit status at which gunicorn stops instead of startin
 def create_app(settings: Settings) -> Flask:
     """Build the WSGI application; raises RulesError where the rule file cannot be used."""
     logs.configure(settings.log_level)
-    sink = _sink(settings)
+    metrics = Metrics()
+    sink = _sink(settings, metrics)
     app = Flask("function", static_folder=None)
     # A POST to a path with two slashes is an error, not a redirect: KafkaSource follows none.
     app.url_map.merge_slashes = False
@@ -43,6 +46,11 @@ def create_app(settings: Settings) -> Flask:
     @app.get("/")
     def front() -> Response:
         return _response(replies.text(pages.front(settings, sink)))
+
+    @app.get("/metrics")
+    def scrape() -> Response:
+        sink.rules()  # a changed file is noticed without a request, too
+        return _response(Reply(200, {"content-type": CONTENT_TYPE}, metrics.page()))
 
     @app.get("/health/liveness")
     @app.get("/health/readiness")
@@ -66,15 +74,15 @@ def create_app(settings: Settings) -> Flask:
     return app
 
 
-def _sink(settings: Settings) -> Sink:
-    rule_set = rules.load(settings.rules_file)
+def _sink(settings: Settings, metrics: Metrics) -> Sink:
+    rules = RuleFile(settings.rules_file, metrics)
     delivery = Delivery(
         receivers.create(settings.receiver, settings.receiver_url),
         concurrency=settings.delivery_concurrency,
         post_timeout=settings.receiver_timeout,
         budget=settings.delivery_timeout,
     )
-    return Sink(rule_set, delivery)
+    return Sink(rules.current, delivery)
 
 
 def _headers() -> dict[str, str]:

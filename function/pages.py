@@ -8,13 +8,15 @@ from function.sink import Sink
 
 def front(settings: Settings, sink: Sink) -> str:
     """The front page."""
+    rules = sink.rules()
     return f"""logs-handler turns Kubernetes log records into alerts.
 
-rules      {len(sink.rules.rules)} from {sink.rules.source}
+rules      {rules.enabled} from {rules.source}
 receiver   {settings.receiver} at {settings.receiver_address}
 
 POST /                  CloudEvents: binary, structured or batched
 POST {settings.records_path:<18} plain Fluent Bit JSON, without CloudEvent headers
+GET  /metrics           for Prometheus
 GET  /health/liveness   is this process alive?
 GET  /health/readiness  can it take requests?
 """

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import logging
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import Future
 from dataclasses import dataclass
 
@@ -95,9 +95,12 @@ class Pending:
 
 
 class Sink:
-    """Applies ``rules`` to what the doors receive and hands alerts to ``delivery``."""
+    """Applies rules to what the doors receive and hands alerts to ``delivery``.
 
-    def __init__(self, rules: RuleSet, delivery: Delivery) -> None:
+    ``rules()`` gives the rules that are in force when a request comes.
+    """
+
+    def __init__(self, rules: Callable[[], RuleSet], delivery: Delivery) -> None:
         self.rules = rules
         self.delivery = delivery
 
@@ -118,7 +121,7 @@ class Sink:
         return self._process(headers, _read(body or None, received=None, event=None))
 
     def _process(self, headers: Mapping[str, str], found: Sequence[Found]) -> Reply | Pending:
-        now = time.time_ns()
+        now, rules = time.time_ns(), self.rules()
         problems: list[RequestError] = []
         fired: list[Alert] = []
         positions: list[str | None] = []
@@ -126,7 +129,7 @@ class Sink:
             if isinstance(place.record, RequestError):
                 problems.append(place.record)
                 continue
-            matches = self.rules.match(place.record)
+            matches = rules.match(place.record)
             fired += [alerting.alert(match, now) for match in matches]
             positions += [place.position] * len(matches)
         receipt = Receipt(len(found), problems, fired, positions, headers, self.delivery.receiver)

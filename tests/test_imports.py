@@ -15,9 +15,13 @@ FUNCTION = ROOT / "function"
 # Each module, and the modules of ours that it may import: top to bottom as a request flows, with
 # what all of them share at the end. A new module has to find its place here.
 MAY_IMPORT = {
-    "app": "sink pages replies rules receivers delivery settings errors logs",
+    "__main__": "check replay rules settings errors",
+    "check": "alerts records rules errors",
+    "replay": "alerts records rules timestamps json_text errors",
+    "app": "sink pages replies reload receivers delivery metrics settings errors logs",
     "pages": "sink settings",
     "sink": "events records rules alerts delivery receivers replies errors json_text logs",
+    "reload": "rules metrics errors logs",
     "delivery": "receivers alerts logs",
     "receivers": "alerts timestamps",
     "alerts": "rules",
@@ -28,6 +32,7 @@ MAY_IMPORT = {
     "gunicorn_conf": "settings errors",
     "settings": "durations errors",
     "logs": "timestamps",
+    "metrics": "",
     "access_log": "",
     "durations": "",
     "errors": "",
@@ -35,7 +40,14 @@ MAY_IMPORT = {
     "timestamps": "",
     "__init__": "",
 }
-ONLY_IN = {"flask": "app", "threading": "delivery", "requests": "delivery", "cloudevents": "events"}
+ONLY_IN = {
+    "flask": "app",
+    "requests": "delivery",
+    "cloudevents": "events",
+    "prometheus_client": "metrics",
+    "yaml": "rules",
+    "re2": "rules records access_log",
+}
 DEFERRED = ("requests", "cloudevents", "dateutil")  # loaded when the first request needs them
 NEVER = ("pydantic", "rich", "confluent_kafka", "kafka", "pytest", "numpy", "local", "tests")
 
@@ -81,13 +93,13 @@ def test_the_table_allows_no_circle() -> None:
 
 
 @pytest.mark.parametrize(("library", "module"), ONLY_IN.items())
-def test_a_library_is_imported_by_the_one_module_that_it_is_for(library: str, module: str) -> None:
+def test_a_library_is_imported_only_where_it_belongs(library: str, module: str) -> None:
     using = {
         module_of(path)
         for path in FILES
         if any(name.split(".")[0] == library for name in imported(path))
     }
-    assert using == {module}
+    assert using <= set(module.split())
 
 
 @pytest.mark.parametrize("path", FILES, ids=lambda path: str(path.relative_to(FUNCTION)))

@@ -193,7 +193,7 @@ class TestMistakes:
             ("status => 404", 'unknown operator "=>"; did you mean ">="?'),
             ("stats = 404", 'unknown field "stats"; did you mean "status"?'),
             ("level = error", "(record.level names a key of the record)"),
-            ("status", "has no operator: write one of = != =~ !~ < <= > >="),
+            ("status", "has no operator: write one of = != =~ !~ |= < <= > >="),
             ("status = teapot", "'teapot' is no number to compare status with"),
             ("status > 4_x", "'4_x' is no number to compare status with"),
             ("record..x = 1", "'record..x' is no path"),

@@ -104,7 +104,9 @@ def test_the_receivers_url_is_shown_without_what_may_be_secret() -> None:
     assert "pass" not in repr(settings)
 
 
-@pytest.mark.parametrize("url", [SECRET.replace("https", "htps"), SECRET.replace("8443", "84x3"), "https://u:pass"])
+@pytest.mark.parametrize(
+    "url", [SECRET.replace("https", "htps"), SECRET.replace("8443", "84x3"), "https://u:pass"]
+)
 def test_a_url_that_cannot_be_used_is_not_repeated(url: str) -> None:
     [problem] = problems(RECEIVER_URL=url)
     assert "secret" not in problem

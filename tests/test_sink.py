@@ -19,6 +19,7 @@ from tests import servers
 from tests.servers import CLOUDEVENT, Answer, Receiver
 
 HERE = Path(__file__).parent
+RULES = rules.load(HERE / "rules" / "article.yaml")
 ARTICLE = (HERE / "records" / "article.json").read_bytes().strip()
 OTHER = b'{"log":"hello"}'
 BATCHED = {"content-type": "application/cloudevents-batch+json"}
@@ -39,7 +40,7 @@ def sink(receiver: Receiver) -> Iterator[Sink]:
         post_timeout=1,
         budget=2,
     )
-    yield Sink(rules.load(HERE / "rules" / "article.yaml"), delivery)
+    yield Sink(lambda: RULES, delivery)
     delivery.close()
 
 
@@ -239,7 +240,7 @@ def test_the_summary_is_asked_for_as_rfc_7240_says(sink: Sink, prefer: str, want
 
 HEADER_NAMES = ["content-type", "prefer", "ce-time", "ce-x", "ce-a-b", *CLOUDEVENT]
 QUIET = Sink(
-    rules.load(HERE / "rules" / "article.yaml"),
+    lambda: RULES,
     Delivery(
         receivers.create("notification-manager", "http://127.0.0.1:9/"),
         concurrency=1,

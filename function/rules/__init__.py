@@ -4,6 +4,7 @@
 """
 
 from function.rules.loader import load, loads
-from function.rules.ruleset import Match, Rule, RuleSet
+from function.rules.rule import Rule, RuleTest
+from function.rules.ruleset import Match, RuleSet
 
-__all__ = ["Match", "Rule", "RuleSet", "load", "loads"]
+__all__ = ["Match", "Rule", "RuleSet", "RuleTest", "load", "loads"]

@@ -11,6 +11,7 @@ import json
 import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from functools import lru_cache
 from operator import attrgetter
 from typing import Any
 
@@ -57,6 +58,7 @@ class Field:
         return self.name in NUMERIC
 
 
+@lru_cache
 def field(name: str) -> Field | None:
     """The field of that name or path; None where there is none."""
     if name in METADATA:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import re
 from collections.abc import Mapping
 from pathlib import Path
@@ -11,15 +12,27 @@ from yaml import MappingNode, Node, ScalarNode
 from function import durations
 from function.errors import RulesError
 from function.rules import source as yaml_source
-from function.rules.matchers import Matcher, MatcherError
+from function.rules.matchers import AnyOf, Condition, Matcher, MatcherError
 from function.rules.matchers import parse as parse_matcher
-from function.rules.ruleset import Rule, RuleSet
+from function.rules.rule import Rule, RuleTest
+from function.rules.ruleset import RuleSet
 from function.rules.source import Source
 from function.rules.templates import Template, TemplateProblem, compile_template
 
-RULE_KEYS = ("alert", "match", "labels", "annotations", "keep_firing_for")
-GROUP_KEYS = ("name", "rules")
+RULE_KEYS = (
+    "alert",
+    "enabled",
+    "match",
+    "labels",
+    "annotations",
+    "keep_firing_for",
+    "repeat_interval",
+    "tests",
+)
+GROUP_KEYS = ("name", "labels", "rules")
+TEST_KEYS = ("record", "fires")
 KEEP_FIRING_FOR = "5m"  # Alertmanager's own resolve_timeout
+REPEAT_INTERVAL = "0s"
 # Prometheus' label names; Alertmanager before 0.27 and Notification Manager take no others.
 _LABEL_NAME = re.compile(r"[a-zA-Z_][a-zA-Z0-9_]*")
 
@@ -37,6 +50,16 @@ def load(path: Path) -> RuleSet:
 
 def loads(text: str, name: str) -> RuleSet:
     """Read rules from a text that is reported as ``name``; raises RulesError."""
+    collecting = gc.isenabled()
+    gc.disable()  # nothing of the tree is garbage yet: looking for it takes most of the time
+    try:
+        return _loads(text, name)
+    finally:
+        if collecting:
+            gc.enable()
+
+
+def _loads(text: str, name: str) -> RuleSet:
     source, root = yaml_source.parse(text, name)
     rules: list[Rule] = []
     if root is not None:
@@ -62,13 +85,14 @@ def _groups(source: Source, root: Node) -> list[Rule]:
 
 def _group(source: Source, node: Node, path: str, names: dict[str, Node]) -> list[Rule]:
     members = source.mapping(node, path, GROUP_KEYS)
-    if not _required(source, node, path, members, GROUP_KEYS):
+    if not _required(source, node, path, members, ("name", "rules")):
         return []
     name = source.string(members["name"], f"{path}.name") or ""
+    labels = _labels(source, members.get("labels"), f"{path}.labels")
     rules = []
     for index, item in enumerate(source.sequence(members["rules"], f"{path}.rules")):
         where = f"{path}.rules[{index}]"
-        rule = _rule(source, item, where, name)
+        rule = _rule(source, item, where, name, labels)
         if rule is None:
             continue
         if rule.alert in names:
@@ -80,24 +104,27 @@ def _group(source: Source, node: Node, path: str, names: dict[str, Node]) -> lis
     return rules
 
 
-def _rule(source: Source, node: Node, path: str, group: str) -> Rule | None:
+def _rule(
+    source: Source, node: Node, path: str, group: str, defaults: Mapping[str, Template]
+) -> Rule | None:
     members = source.mapping(node, path, RULE_KEYS)
     if not _required(source, node, path, members, ("alert", "match")):
         return None
     alert = source.string(members["alert"], f"{path}.alert")
     if alert == "":
         source.problem(members["alert"], f"{path}.alert", "an alert needs a name")
-    matchers = _matchers(source, members["match"], f"{path}.match")
-    labels = _templates(source, members.get("labels"), f"{path}.labels")
-    if "alertname" in labels:
-        source.problem(node, f"{path}.labels", 'alertname is the rule\'s own name: see "alert"')
+    conditions = _conditions(source, members["match"], f"{path}.match")
     return Rule(
         alert=alert or "",
         group=group,
-        match=tuple(sorted(matchers, key=lambda matcher: matcher.field.cost)),
-        labels=labels,
+        match=tuple(sorted(conditions, key=lambda condition: condition.cost)),
+        labels={**defaults, **_labels(source, members.get("labels"), f"{path}.labels")},
         annotations=_templates(source, members.get("annotations"), f"{path}.annotations"),
         keep_firing_for=_duration(source, members, path, "keep_firing_for", KEEP_FIRING_FOR),
+        repeat_interval=_duration(source, members, path, "repeat_interval", REPEAT_INTERVAL),
+        enabled=_flag(source, members.get("enabled"), f"{path}.enabled", default=True),
+        tests=_tests(source, members.get("tests"), f"{path}.tests"),
+        line=node.start_mark.line + 1,
     )
 
 
@@ -110,13 +137,33 @@ def _required(
     return not missing
 
 
-def _matchers(source: Source, node: Node, path: str) -> list[Matcher]:
-    matchers = []
+def _conditions(source: Source, node: Node, path: str) -> list[Condition]:
+    conditions: list[Condition] = []
     for index, item in enumerate(source.sequence(node, path)):
-        matcher = _matcher(source, item, f"{path}[{index}]")
-        if matcher is not None:
-            matchers.append(matcher)
-    return matchers
+        where = f"{path}[{index}]"
+        alternatives = _alternatives(item)
+        if alternatives is None:
+            conditions += _matchers(source, [item], [where])
+            continue
+        inner = source.sequence(alternatives, f"{where}.any")
+        matchers = _matchers(source, inner, [f"{where}.any[{i}]" for i in range(len(inner))])
+        if matchers:
+            conditions.append(AnyOf(tuple(matchers)))
+    return conditions
+
+
+def _alternatives(node: Node) -> Node | None:
+    """What `any:` holds, where an item of `match` is that and nothing else."""
+    if isinstance(node, MappingNode) and len(node.value) == 1:
+        [(key, alternatives)] = node.value
+        if key.value == "any" and isinstance(alternatives, Node):
+            return alternatives
+    return None
+
+
+def _matchers(source: Source, nodes: list[Node], paths: list[str]) -> list[Matcher]:
+    found = [_matcher(source, node, path) for node, path in zip(nodes, paths, strict=True)]
+    return [matcher for matcher in found if matcher is not None]
 
 
 def _matcher(source: Source, node: Node, path: str) -> Matcher | None:
@@ -145,6 +192,13 @@ def _matcher(source: Source, node: Node, path: str) -> Matcher | None:
 def _is_cut(rest: str) -> bool:
     """One space before a ``#`` is a matcher that YAML cut; two are a comment."""
     return rest.startswith(" #")
+
+
+def _labels(source: Source, node: Node | None, path: str) -> dict[str, Template]:
+    labels = _templates(source, node, path)
+    if node is not None and "alertname" in labels:
+        source.problem(node, path, 'alertname is the rule\'s own name: see "alert"')
+    return labels
 
 
 def _templates(source: Source, node: Node | None, path: str) -> dict[str, Template]:
@@ -176,3 +230,36 @@ def _duration(
     except ValueError as error:
         source.problem(node, f"{path}.{name}", str(error))
         return 0
+
+
+def _flag(source: Source, node: Node | None, path: str, *, default: bool) -> bool:
+    if node is None:
+        return default
+    value = source.value(node)
+    if not isinstance(value, bool):
+        source.problem(node, path, "must be true or false")
+        return default
+    return value
+
+
+def _tests(source: Source, node: Node | None, path: str) -> tuple[RuleTest, ...]:
+    if node is None:
+        return ()
+    tests = []
+    for index, item in enumerate(source.sequence(node, path)):
+        where = f"{path}[{index}]"
+        members = source.mapping(item, where, TEST_KEYS)
+        if _required(source, item, where, members, TEST_KEYS):
+            fires = _fires(source, members["fires"], f"{where}.fires")
+            record = source.value(members["record"])
+            tests.append(RuleTest(record, fires, item.start_mark.line + 1))
+    return tuple(tests)
+
+
+def _fires(source: Source, node: Node, path: str) -> dict[str, str] | None:
+    """The labels that a test expects: none in particular for `true`, no alert for `false`."""
+    if isinstance(node, ScalarNode):
+        return {} if _flag(source, node, path, default=False) else None
+    members = source.mapping(node, path)
+    labels = {name: source.string(value, f"{path}.{name}") for name, value in members.items()}
+    return {name: text for name, text in labels.items() if text is not None}

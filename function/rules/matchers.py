@@ -1,4 +1,4 @@
-"""One matcher, ``status = 404``: Alertmanager's operators, plus comparisons of numbers."""
+"""One matcher, ``status = 404``: the operators of Alertmanager, LogQL's ``|=``, and of numbers."""
 
 from __future__ import annotations
 
@@ -8,18 +8,26 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from difflib import get_close_matches
 
-import re2
-
 from function.records import LogRecord
 from function.rules import fields
 from function.rules.fields import Field
+from function.rules.patterns import PatternError, Patterns
 
 COMPARISONS = {"<": operator.lt, "<=": operator.le, ">": operator.gt, ">=": operator.ge}
-OPERATORS = ("=", "!=", "=~", "!~", *COMPARISONS)
-_MISTAKEN = {"==": "=", "=>": ">=", "=<": "<=", "<>": "!=", "~=": "=~", "~": "=~", "=!": "!="}
+OPERATORS = ("=", "!=", "=~", "!~", "|=", *COMPARISONS)
+_MISTAKEN = {
+    "==": "=",
+    "=>": ">=",
+    "=<": "<=",
+    "<>": "!=",
+    "~=": "=~",
+    "~": "=~",
+    "=!": "!=",
+    "=|": "|=",
+}
 
 _MATCHER = re.compile(
-    r"\s*(?P<field>[A-Za-z_][^\s=!<>~]*)\s*(?P<operator>[=!<>~]*)\s*(?P<value>.*)", re.DOTALL
+    r"\s*(?P<field>[A-Za-z_][^\s=!<>~|]*)\s*(?P<operator>[=!<>~|]*)\s*(?P<value>.*)", re.DOTALL
 )
 _QUOTED = re.compile(r'"((?:[^"\\]|\\.)*)"', re.DOTALL)
 _ESCAPES = {"n": "\n", '"': '"', "\\": "\\"}
@@ -39,6 +47,30 @@ class Matcher:
     value: str
     holds: Callable[[LogRecord], bool]
 
+    @property
+    def cost(self) -> int:
+        """What testing it costs, for comparison."""
+        return self.field.cost
+
+
+@dataclass(frozen=True, slots=True)
+class AnyOf:
+    """Several matchers of which at least one must hold."""
+
+    matchers: tuple[Matcher, ...]
+
+    def holds(self, record: LogRecord) -> bool:
+        """Whether one of them holds."""
+        return any(matcher.holds(record) for matcher in self.matchers)
+
+    @property
+    def cost(self) -> int:
+        """What testing all of them costs, for comparison."""
+        return max(matcher.cost for matcher in self.matchers)
+
+
+Condition = Matcher | AnyOf
+
 
 def parse(text: str) -> Matcher:
     """Read ``FIELD OPERATOR VALUE``; the value may be quoted as in Alertmanager.
@@ -53,6 +85,8 @@ def parse(text: str) -> Matcher:
     field = _field(found["field"])
     symbol = _operator(found["operator"], text)
     value = _value(found["value"].strip())
+    if field.numeric and symbol in ("=", "!="):
+        value = str(_integer(field, value))
     return Matcher(text.strip(), field, symbol, value, _condition(field, symbol, value))
 
 
@@ -94,8 +128,8 @@ def _condition(field: Field, symbol: str, value: str) -> Callable[[LogRecord], b
         return _regular_expression(field, value, wanted=symbol == "=~")
     if symbol in COMPARISONS:
         return _comparison(field, COMPARISONS[symbol], _number(field, value))
-    if field.numeric:
-        value = str(_integer(field, value))
+    if symbol == "|=":
+        return _containment(field, value)
     return _equality(field, value, wanted=symbol == "=")
 
 
@@ -127,6 +161,16 @@ def _equality(field: Field, value: str, *, wanted: bool) -> Callable[[LogRecord]
     return holds
 
 
+def _containment(field: Field, value: str) -> Callable[[LogRecord], bool]:
+    read = field.read
+
+    def holds(record: LogRecord) -> bool:
+        text = read(record)
+        return text is not None and value in text
+
+    return holds
+
+
 def _comparison(
     field: Field, compare: Callable[[float, float], bool], value: float
 ) -> Callable[[LogRecord], bool]:
@@ -144,22 +188,13 @@ def _comparison(
 
 def _regular_expression(field: Field, pattern: str, *, wanted: bool) -> Callable[[LogRecord], bool]:
     read = field.read
-    fullmatch = compile_pattern(pattern).fullmatch
+    try:
+        matches = Patterns([pattern]).matches
+    except PatternError as error:
+        raise MatcherError(f"RE2 cannot use {pattern!r}: {error}") from None
 
     def holds(record: LogRecord) -> bool:
         text = read(record)
-        return text is not None and (fullmatch(text) is not None) is wanted
+        return text is not None and matches(text) is wanted
 
     return holds
-
-
-def compile_pattern(pattern: str) -> re2._Regexp:
-    """Compile RE2 with ``.`` matching a newline, as Prometheus 3 does; raises MatcherError."""
-    options = re2.Options()
-    options.dot_nl = True
-    options.log_errors = False
-    try:
-        return re2.compile(pattern, options)
-    except re2.error as error:
-        reason = error.args[0].decode() if isinstance(error.args[0], bytes) else str(error)
-        raise MatcherError(f"RE2 cannot use {pattern!r}: {reason}") from None

@@ -2,28 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import dataclass
 
 from function.records import LogRecord
-from function.rules.matchers import Matcher
-from function.rules.templates import Template
-
-
-@dataclass(frozen=True, slots=True)
-class Rule:
-    """One alert: when it fires and what it says. ``keep_firing_for`` is in nanoseconds."""
-
-    alert: str
-    group: str
-    match: tuple[Matcher, ...]
-    labels: Mapping[str, Template]
-    annotations: Mapping[str, Template]
-    keep_firing_for: int
-
-    def matches(self, record: LogRecord) -> bool:
-        """Whether all matchers hold."""
-        return all(matcher.holds(record) for matcher in self.match)
+from function.rules.index import Index
+from function.rules.rule import Rule
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,13 +17,19 @@ class Match:
     record: LogRecord
 
 
-@dataclass(frozen=True, slots=True)
 class RuleSet:
-    """All rules of a file; ``source`` is its name."""
+    """All rules of a file; ``source`` is its name. Disabled rules are listed and never match."""
 
-    rules: tuple[Rule, ...]
-    source: str
+    def __init__(self, rules: tuple[Rule, ...], source: str) -> None:
+        self.rules = rules
+        self.source = source
+        self._index = Index([rule for rule in rules if rule.enabled])
+
+    @property
+    def enabled(self) -> int:
+        """How many of the rules are in force."""
+        return sum(rule.enabled for rule in self.rules)
 
     def match(self, record: LogRecord) -> list[Match]:
         """The rules that fire for a record, in the file's order."""
-        return [Match(rule, record) for rule in self.rules if rule.matches(record)]
+        return [Match(rule, record) for rule in self._index.matching(record)]

@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from difflib import get_close_matches
+from typing import Any
 
 import yaml
 from yaml import MappingNode, Node, ScalarNode, SequenceNode
@@ -70,6 +71,14 @@ class Source:
             )
             return None
         return str(node.value)
+
+    def value(self, node: Node) -> Any:
+        """The value that YAML reads; None, and a problem, where it cannot."""
+        try:
+            return yaml.constructor.SafeConstructor().construct_document(node)
+        except (yaml.YAMLError, ValueError, RecursionError) as error:
+            self.problem(node, "value", f"YAML cannot read this: {' '.join(str(error).split())}")
+            return None
 
     def after(self, node: Node) -> str:
         """What follows a value on its last line."""

@@ -1,0 +1,61 @@
+"""Regular expressions of rules: RE2 anchored at both ends, `.` matches newlines, as in Prometheus.
+
+All are `re2.Set`s, also where there is only one expression: a set answers "which of these match?"
+without positions, several times as fast as re2's drop-in for `re` answers "where?".
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+
+import re2
+
+# Bytes of automaton that a set may grow to; it is allocated as texts ask for it.
+_MEMORY = 64 * 2**20
+
+escape: Callable[[str], str] = re2.escape
+
+
+class PatternError(ValueError):
+    """An expression that RE2 cannot use; the message says why."""
+
+
+class Patterns:
+    """Several expressions that are tested at once, in one pass over the text."""
+
+    def __init__(self, patterns: Sequence[str]) -> None:
+        """Compile them; raises PatternError where one is wrong or all together are too much."""
+        self._set = re2.Set.FullMatchSet(_options())
+        try:
+            for pattern in patterns:
+                self._set.Add(pattern)
+            self._set.Compile()
+        except re2.error:
+            raise PatternError(_reason(patterns)) from None
+
+    def matching(self, text: str) -> Sequence[int]:
+        """The numbers of the expressions that match the whole text."""
+        return self._set.Match(text) or ()  # re2 says None where none matches
+
+    def matches(self, text: str) -> bool:
+        """Whether any of them matches the whole text."""
+        return self._set.Match(text) is not None
+
+
+def _options() -> re2.Options:
+    options = re2.Options()
+    options.dot_nl = True
+    options.log_errors = False
+    options.max_mem = _MEMORY
+    return options
+
+
+def _reason(patterns: Sequence[str]) -> str:
+    """What is wrong; a set itself does not say."""
+    for pattern in patterns:
+        try:
+            re2.compile(pattern, _options())
+        except re2.error as error:
+            reason = error.args[0]
+            return reason.decode("utf-8", "replace") if isinstance(reason, bytes) else str(reason)
+    return f"the expressions need more than {_MEMORY} bytes together"

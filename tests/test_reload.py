@@ -1,0 +1,157 @@
+"""Hot reload: a changed rule file is in force within seconds, a broken one changes nothing."""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+import requests
+
+from function import reload
+from function.metrics import Metrics
+from function.reload import RuleFile
+from tests import servers
+from tests.servers import Function, Receiver
+
+RULE = "groups: [{name: g, rules: [{alert: %s, match: ['log |= %s']}]}]\n"
+BROKEN = "groups: [{name: g, rules: [{alert: A, match: ['lug = x']}, {alert: B}]}]\n"
+
+
+def eventually(condition: Callable[[], object], seconds: float = 5) -> bool:
+    """Whether a condition comes true in time."""
+    deadline = time.monotonic() + seconds
+    while time.monotonic() < deadline:
+        if condition():
+            return True
+        time.sleep(0.05)
+    return False
+
+
+class ConfigMap:
+    """A mounted ConfigMap as the kubelet writes it: a file is a link through another that moves."""
+
+    def __init__(self, folder: Path, rules: str) -> None:
+        self._folder = folder
+        self._version = 0
+        self.path = folder / "rules.yaml"
+        self.update(rules)
+        self.path.symlink_to("..data/rules.yaml")
+
+    def update(self, rules: str) -> None:
+        self._version += 1
+        version = self._folder / f"..2026_{self._version}"
+        version.mkdir()
+        (version / "rules.yaml").write_text(rules)
+        link = self._folder / "..data_tmp"
+        link.symlink_to(version.name)
+        link.rename(self._folder / "..data")
+
+
+@pytest.fixture
+def config_map(tmp_path: Path) -> ConfigMap:
+    folder = tmp_path / "mount"
+    folder.mkdir()
+    return ConfigMap(folder, RULE % ("First", "one"))
+
+
+@pytest.fixture
+def receiver() -> Iterator[Receiver]:
+    with servers.receiver() as running:
+        yield running
+
+
+@pytest.fixture
+def door(config_map: ConfigMap, receiver: Receiver, tmp_path: Path) -> Iterator[Function]:
+    with servers.function(
+        tmp_path, RULES_FILE=str(config_map.path), RECEIVER_URL=receiver.url
+    ) as running:
+        yield running
+
+
+def fired(door: Function, receiver: Receiver, text: str) -> list[str]:
+    """The alerts that a line of text raises."""
+    receiver.requests.clear()
+    assert door.post(f'{{"log": "{text}"}}').status_code == 204
+    return [alert["labels"]["alertname"] for body in receiver.bodies for alert in body["alerts"]]
+
+
+def metric(door: Function, name: str) -> float:
+    page = requests.get(f"{door.url}/metrics", timeout=5)
+    assert page.headers["content-type"].startswith("text/plain; version=")
+    [line] = [line for line in page.text.splitlines() if line.startswith(f"{name} ")]
+    return float(line.split()[1])
+
+
+def test_a_swapped_config_map_is_in_force_within_five_seconds(
+    door: Function, receiver: Receiver, config_map: ConfigMap
+) -> None:
+    assert fired(door, receiver, "one") == ["First"]
+    config_map.update(RULE % ("Second", "two"))
+    assert eventually(lambda: fired(door, receiver, "two") == ["Second"])
+    assert fired(door, receiver, "one") == []
+    assert metric(door, "logs_handler_rules_last_reload_successful") == 1
+    assert [line["event"] for line in door.events()].count("rules_reloaded") == 1
+
+
+def test_a_broken_file_keeps_the_old_rules_and_says_every_problem(
+    door: Function, receiver: Receiver, config_map: ConfigMap
+) -> None:
+    before = metric(door, "logs_handler_rules_last_reload_success_timestamp_seconds")
+    config_map.update(BROKEN)
+    assert eventually(lambda: metric(door, "logs_handler_rules_last_reload_successful") == 0)
+    assert fired(door, receiver, "one") == ["First"]
+    said = [line["problem"] for line in door.events() if line["event"] == "rules_not_reloaded"]
+    assert len(said) == 2, "once each, not again and again"
+    assert 'unknown field "lug"; did you mean "log"?' in said[0]
+    name = "logs_handler_rules_last_reload_success_timestamp_seconds"
+    assert metric(door, name) == before
+
+    config_map.update(RULE % ("Third", "three"))
+    assert eventually(lambda: fired(door, receiver, "three") == ["Third"])
+    assert metric(door, "logs_handler_rules_last_reload_successful") == 1
+
+
+def test_a_file_that_is_edited_in_place_is_noticed_too(
+    door: Function, receiver: Receiver, config_map: ConfigMap
+) -> None:
+    config_map.path.write_text(RULE % ("Edited", "edited"))
+    assert eventually(lambda: fired(door, receiver, "edited") == ["Edited"])
+
+
+def test_a_file_that_is_gone_keeps_the_rules(
+    door: Function, receiver: Receiver, config_map: ConfigMap
+) -> None:
+    config_map.path.unlink()
+    assert eventually(lambda: metric(door, "logs_handler_rules_last_reload_successful") == 0)
+    assert fired(door, receiver, "one") == ["First"]
+
+
+def test_every_thread_sees_old_rules_or_new_ones_and_never_waits(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(reload, "INTERVAL", 0.01)
+    path = tmp_path / "rules.yaml"
+    path.write_text(RULE % ("A0", "x"))
+    rules = RuleFile(path, Metrics())
+    seen: set[str] = set()
+    stop = threading.Event()
+
+    def use() -> None:
+        while not stop.is_set():
+            seen.add(rules.current().rules[0].alert)
+
+    threads = [threading.Thread(target=use) for _ in range(8)]
+    for thread in threads:
+        thread.start()
+    for number in range(1, 6):
+        replacement = tmp_path / "new"
+        replacement.write_text(RULE % (f"A{number}", "x"))
+        replacement.replace(path)
+        assert eventually(lambda name=f"A{number}": name in seen)  # type: ignore[misc]  # bound now
+    stop.set()
+    for thread in threads:
+        thread.join()
+    assert rules.current().rules[0].alert == "A5"
