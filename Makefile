@@ -8,7 +8,7 @@ LOCK   := $(BIN)/uv pip compile --quiet --universal --python-version 3.10 --gene
 
 export PYTHONDONTWRITEBYTECODE =
 
-.PHONY: help demo test test-long lint kafka lock clean
+.PHONY: help demo test test-long lint bench kafka lock clean
 
 help:  ## this list
 	@sed -n 's/^\([a-z-]*\):.*## /\1\t/p' $(MAKEFILE_LIST) | expand -t 12
@@ -26,6 +26,9 @@ lint: $(VENV)/tests.stamp  ## ruff and mypy
 	@$(BIN)/ruff check
 	@$(BIN)/ruff format --check
 	@$(BIN)/mypy
+
+bench: $(VENV)/tests.stamp  ## what it costs to match a record against 1 to 5000 rules
+	@$(BIN)/python -m benchmarks.matching
 
 kafka: .cache/kafka/.complete  ## Apache Kafka's jars, for the tests against a real broker (needs Maven and a JDK >= 17)
 

@@ -20,7 +20,8 @@ _MASK = 0xFFFF_FFFF_FFFF_FFFF
 class Alert:
     """A firing alert. Labels are sorted by name and never empty; times are nanoseconds since 1970.
 
-    ``keep_firing_for`` is how long it stays active at a receiver that resolves by time.
+    ``keep_firing_for`` is how long it stays active at a receiver that resolves by time,
+    ``repeat_interval`` how long the same labels are not sent again.
     """
 
     labels: Mapping[str, str]
@@ -28,6 +29,7 @@ class Alert:
     fingerprint: str
     starts_at: int
     keep_firing_for: int
+    repeat_interval: int = 0
 
 
 def alert(match: Match, now: int) -> Alert:
@@ -44,6 +46,7 @@ def alert(match: Match, now: int) -> Alert:
         fingerprint=fingerprint(labels),
         starts_at=now if record.time is None else record.time,
         keep_firing_for=rule.keep_firing_for,
+        repeat_interval=rule.repeat_interval,
     )
 
 

@@ -82,7 +82,7 @@ def _sink(settings: Settings, metrics: Metrics) -> Sink:
         post_timeout=settings.receiver_timeout,
         budget=settings.delivery_timeout,
     )
-    return Sink(rules.current, delivery)
+    return Sink(rules.current, delivery, metrics)
 
 
 def _headers() -> dict[str, str]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 
-from prometheus_client import CollectorRegistry, Gauge, ProcessCollector, generate_latest
+from prometheus_client import CollectorRegistry, Counter, Gauge, ProcessCollector, generate_latest
 from prometheus_client.exposition import CONTENT_TYPE_LATEST
 
 CONTENT_TYPE = CONTENT_TYPE_LATEST
@@ -27,6 +27,11 @@ class Metrics:
             "When the rule file was last read successfully, in seconds since 1970.",
             registry=self._registry,
         )
+        self._held_back = Counter(
+            "logs_handler_alerts_held_back",
+            "Alerts not sent because the rule's repeat_interval was not over.",
+            registry=self._registry,
+        )
         self._rules = Gauge(
             "logs_handler_rules",
             "Rules in force, disabled ones not counted.",
@@ -42,6 +47,10 @@ class Metrics:
     def rules_not_loaded(self) -> None:
         """The rule file has changed and cannot be used."""
         self._reload_successful.set(0)
+
+    def alert_held_back(self) -> None:
+        """An alert was not sent because the same one was, a short while ago."""
+        self._held_back.inc()
 
     def page(self) -> bytes:
         """All metrics in Prometheus' text format."""

@@ -27,10 +27,12 @@ from function.errors import (
 from function.events import Event
 from function.json_text import JSON
 from function.logs import log
-from function.receivers import Outcome, Reason, Receiver, Refused, Unavailable
+from function.metrics import Metrics
+from function.receivers import Accepted, Outcome, Reason, Receiver, Refused, Unavailable
 from function.records import LogRecord
+from function.repeats import Repeats
 from function.replies import Reply
-from function.rules import RuleSet
+from function.rules import Match, RuleSet
 
 RETRY_AFTER = 5  # seconds; KafkaSource keeps to its own back-off, other senders may look
 
@@ -56,9 +58,13 @@ class Receipt:
     positions: Sequence[str | None]
     headers: Mapping[str, str]
     receiver: Receiver
+    repeats: Repeats
 
     def reply(self, outcomes: Sequence[Outcome]) -> Reply:
         """The reply when each alert has its outcome."""
+        for alert, outcome in zip(self.alerts, outcomes, strict=True):
+            if isinstance(outcome, Accepted):
+                self.repeats.delivered(alert)
         undelivered = [
             error
             for outcome, position in zip(outcomes, self.positions, strict=True)
@@ -100,9 +106,11 @@ class Sink:
     ``rules()`` gives the rules that are in force when a request comes.
     """
 
-    def __init__(self, rules: Callable[[], RuleSet], delivery: Delivery) -> None:
+    def __init__(self, rules: Callable[[], RuleSet], delivery: Delivery, metrics: Metrics) -> None:
         self.rules = rules
         self.delivery = delivery
+        self._metrics = metrics
+        self._repeats = Repeats()
 
     def receive(self, headers: Mapping[str, str], body: bytes) -> Reply | Pending:
         """Take an HTTP message with CloudEvents; ``headers`` have lower-case names."""
@@ -129,13 +137,32 @@ class Sink:
             if isinstance(place.record, RequestError):
                 problems.append(place.record)
                 continue
-            matches = rules.match(place.record)
-            fired += [alerting.alert(match, now) for match in matches]
-            positions += [place.position] * len(matches)
-        receipt = Receipt(len(found), problems, fired, positions, headers, self.delivery.receiver)
+            new = self._new_alerts(rules.match(place.record), now)
+            fired += new
+            positions += [place.position] * len(new)
+        receipt = Receipt(
+            records=len(found),
+            problems=problems,
+            alerts=fired,
+            positions=positions,
+            headers=headers,
+            receiver=self.delivery.receiver,
+            repeats=self._repeats,
+        )
         if not fired:
             return receipt.reply([])
         return Pending(self.delivery.submit(fired), self.delivery.budget, receipt)
+
+    def _new_alerts(self, matches: Sequence[Match], now: int) -> list[Alert]:
+        """The alerts of one record, without those whose repeat_interval is not over."""
+        new = []
+        for match in matches:
+            alert = alerting.alert(match, now)
+            if self._repeats.holds_back(alert):
+                self._metrics.alert_held_back()
+            else:
+                new.append(alert)
+        return new
 
 
 def _records_of(found: Sequence[Event | EventError]) -> list[Found]:

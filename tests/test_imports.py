@@ -20,7 +20,9 @@ MAY_IMPORT = {
     "replay": "alerts records rules timestamps json_text errors",
     "app": "sink pages replies reload receivers delivery metrics settings errors logs",
     "pages": "sink settings",
-    "sink": "events records rules alerts delivery receivers replies errors json_text logs",
+    "sink": "events records rules alerts repeats delivery receivers replies metrics errors "
+    "json_text logs",
+    "repeats": "alerts",
     "reload": "rules metrics errors logs",
     "delivery": "receivers alerts logs",
     "receivers": "alerts timestamps",

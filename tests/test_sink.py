@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 
 from function import receivers, rules
 from function.delivery import Delivery
+from function.metrics import Metrics
 from function.replies import Reply
 from function.sink import Pending, Sink
 from tests import servers
@@ -40,7 +41,7 @@ def sink(receiver: Receiver) -> Iterator[Sink]:
         post_timeout=1,
         budget=2,
     )
-    yield Sink(lambda: RULES, delivery)
+    yield Sink(lambda: RULES, delivery, Metrics())
     delivery.close()
 
 
@@ -247,6 +248,7 @@ QUIET = Sink(
         post_timeout=1,
         budget=1,
     ),
+    Metrics(),
 )
 
 

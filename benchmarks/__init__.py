@@ -1,0 +1,1 @@
+"""Claims about speed, measured: each in one run, as ratios."""
