@@ -21,7 +21,8 @@ class Alert:
     """A firing alert. Labels are sorted by name and never empty; times are nanoseconds since 1970.
 
     ``keep_firing_for`` is how long it stays active at a receiver that resolves by time,
-    ``repeat_interval`` how long the same labels are not sent again.
+    ``repeat_interval`` how long the same labels are not sent again. ``traceparent`` continues the
+    trace of the request that brought the record (W3C Trace Context); empty where there is none.
     """
 
     labels: Mapping[str, str]
@@ -30,9 +31,10 @@ class Alert:
     starts_at: int
     keep_firing_for: int
     repeat_interval: int = 0
+    traceparent: str = ""
 
 
-def alert(match: Match, now: int) -> Alert:
+def alert(match: Match, now: int, traceparent: str = "") -> Alert:
     """The alert that a match fires; ``now`` dates records that carry no time of their own."""
     rule, record = match.rule, match.record
     values = fields.values(record)
@@ -47,6 +49,7 @@ def alert(match: Match, now: int) -> Alert:
         starts_at=now if record.time is None else record.time,
         keep_firing_for=rule.keep_firing_for,
         repeat_interval=rule.repeat_interval,
+        traceparent=traceparent,
     )
 
 

@@ -14,13 +14,14 @@ from gunicorn.http.errors import ParseException
 from werkzeug.exceptions import HTTPException
 
 from function import logs, pages, receivers, replies
-from function.delivery import Delivery
+from function.delivery import Delivery, Limits
 from function.errors import ConfigError, ContentTooLarge, EventError, RequestError
 from function.metrics import CONTENT_TYPE, Metrics
+from function.receipt import Pending
 from function.reload import RuleFile
 from function.replies import Reply
 from function.settings import Settings
-from function.sink import Pending, Sink
+from function.sink import Sink
 
 APP_LOAD_ERROR = 4  # the exit status at which gunicorn stops instead of starting the worker again
 
@@ -76,12 +77,14 @@ def create_app(settings: Settings) -> Flask:
 
 def _sink(settings: Settings, metrics: Metrics) -> Sink:
     rules = RuleFile(settings.rules_file, metrics)
-    delivery = Delivery(
-        receivers.create(settings.receiver, settings.receiver_url),
+    limits = Limits(
         concurrency=settings.delivery_concurrency,
+        batch=settings.delivery_batch,
         post_timeout=settings.receiver_timeout,
         budget=settings.delivery_timeout,
     )
+    receiver = receivers.create(settings.receiver, settings.receiver_url)
+    delivery = Delivery(receiver, limits, metrics)
     return Sink(rules.current, delivery, metrics)
 
 

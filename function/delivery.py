@@ -1,131 +1,213 @@
 """Alerts on their way to the receiver: ``submit(alerts) → Future`` of one outcome per alert.
 
-The only module with threads. Each submission is one POST over a pooled connection; the time from
-``submit`` to the outcome is bounded by the budget, after which KafkaSource's retry takes over.
+Group commit: a few senders each take whatever is waiting when they are free, post it as one request
+and tell every waiter its own outcome. Nothing is delayed when there is little to do; when there is
+much, the cost of a POST is shared, and a slow receiver does not set the pace.
 """
 
 from __future__ import annotations
 
 import logging
 import time
+from collections import deque
 from collections.abc import Sequence
-from concurrent.futures import Future, ThreadPoolExecutor
-from threading import Lock
-from typing import TYPE_CHECKING
+from concurrent.futures import Future
+from dataclasses import dataclass
+from threading import Condition, Thread
 
-from function import receivers
 from function.alerts import Alert
 from function.logs import log
-from function.receivers import Outcome, Reason, Receiver, Refused, Unavailable
+from function.metrics import Metrics
+from function.posting import Posters
+from function.receivers import Accepted, Outcome, Reason, Receiver, Refused, Unavailable
 
-if TYPE_CHECKING:
-    import requests
-
-_ANSWER_LIMIT = 64 * 1024  # bytes read of a receiver's answer; all receivers answer far less
+_QUEUE = 10  # batches that may wait; what comes then is refused at once, and comes again
+_RETRY_AFTER = 0.1  # seconds before the one retry of a broken connection or a passing error
 
 
-class Delivery:
-    """Posts alerts to a receiver, ``concurrency`` submissions at a time.
+@dataclass(frozen=True, slots=True)
+class Waiting:
+    """Alerts of one request; ``deadline`` is when it stops waiting, on the monotonic clock."""
+
+    alerts: Sequence[Alert]
+    future: Future[list[Outcome]]
+    deadline: float
+
+
+@dataclass(frozen=True, slots=True)
+class Limits:
+    """``concurrency`` POSTs at a time of at most ``batch`` alerts each.
 
     ``post_timeout`` bounds one POST and ``budget`` everything from ``submit`` to the outcome, in
     seconds.
     """
 
-    def __init__(
-        self, receiver: Receiver, *, concurrency: int, post_timeout: float, budget: float
-    ) -> None:
+    concurrency: int
+    batch: int
+    post_timeout: float
+    budget: float
+
+
+class Delivery:
+    """Posts alerts to a receiver, within the limits."""
+
+    def __init__(self, receiver: Receiver, limits: Limits, metrics: Metrics) -> None:
         self.receiver = receiver
-        self.budget = budget
-        self._concurrency = concurrency
-        self._post_timeout = post_timeout
-        self._session: requests.Session | None = None
-        self._opening = Lock()
-        self._senders = ThreadPoolExecutor(concurrency, thread_name_prefix="sender")
+        self.limits = limits
+        self._largest = min(limits.batch, receiver.largest_batch or limits.batch)
+        self._metrics = metrics
+        self._waiting: deque[Waiting] = deque()
+        self._alerts = 0  # in _waiting
+        self._posting = 0  # senders that are not idle
+        self._failing_since: float | None = None
+        self._closed = False
+        self._changed = Condition()  # guards all of the above that changes
+        self._senders: list[Thread] = []
 
     def submit(self, alerts: Sequence[Alert]) -> Future[list[Outcome]]:
         """Send alerts; the future holds their outcomes, in order, and raises nothing else."""
-        deadline = time.monotonic() + self.budget
-        return self._senders.submit(self._deliver, tuple(alerts), deadline)
+        now = time.monotonic()
+        waiting = Waiting(tuple(alerts), Future(), now + self.limits.budget)
+        waiting.future.set_running_or_notify_cancel()  # a door that loses interest cannot stop it
+        with self._changed:
+            reason = self._why_not_now(now, len(alerts))
+            if reason is None:
+                self._waiting.append(waiting)
+                self._alerts += len(alerts)
+                self._metrics.alerts_waiting(self._alerts)
+                self._start_senders()
+                self._changed.notify()
+        if reason is not None:
+            waiting.future.set_result([Unavailable(Reason.BUSY, reason)] * len(alerts))
+        return waiting.future
 
     def close(self) -> None:
-        """Wait for what is under way; nothing can be submitted afterwards."""
-        self._senders.shutdown(wait=True)
-        if self._session is not None:
-            self._session.close()
+        """Deliver what is waiting, then end the senders; what is submitted later is refused."""
+        with self._changed:
+            self._closed = True
+            self._changed.notify_all()
+        for sender in self._senders:
+            sender.join()
 
-    def _open_session(self) -> requests.Session:
-        """The session that all senders share, made when the first alert is sent."""
-        with self._opening:
-            if self._session is None:
-                self._session = self._new_session()
-            return self._session
+    def _why_not_now(self, now: float, alerts: int) -> str | None:
+        """Why waiting would be in vain; None where it may help."""
+        if self._closed:
+            return "the function is stopping"
+        if self._waiting and self._alerts + alerts > self.limits.batch * _QUEUE:
+            return f"{self._alerts} alerts are waiting already"
+        down = self._failing_since is not None and now - self._failing_since > self.limits.budget
+        if down and (self._waiting or self._posting):
+            return "the receiver has been away for a while; one request is asking again"
+        return None
 
-    def _new_session(self) -> requests.Session:
-        import requests  # deferred: cold start; most pods answer many requests before they alert
-        from requests.adapters import HTTPAdapter
+    def _start_senders(self) -> None:
+        # When they are needed, not before: a server forks after this object was made.
+        if not self._senders:
+            self._senders = [
+                Thread(target=self._send, name=f"sender-{number}", daemon=True)
+                for number in range(self.limits.concurrency)
+            ]
+            for sender in self._senders:
+                sender.start()
 
-        session = requests.Session()
-        session.headers["user-agent"] = "logs-handler"
-        session.trust_env = False  # no proxy and no netrc between pods of one cluster
-        for scheme in ("http://", "https://"):
-            session.mount(scheme, HTTPAdapter(pool_maxsize=self._concurrency))
-        return session
+    def _send(self) -> None:
+        """A sender's life: take what is waiting, deliver it, again."""
+        poster = Posters(self.receiver)
+        while batch := self._take():
+            self._deliver(poster, batch)
+            with self._changed:
+                self._posting -= 1
+        poster.close()
 
-    def _deliver(self, alerts: Sequence[Alert], deadline: float) -> list[Outcome]:
+    def _take(self) -> list[Waiting]:
+        """Wait for alerts and take them, up to a batch; nothing when it is time to end."""
+        with self._changed:
+            self._changed.wait_for(lambda: self._waiting or self._closed)
+            taken: list[Waiting] = []
+            room = self.limits.batch
+            while self._waiting and (not taken or len(self._waiting[0].alerts) <= room):
+                taken.append(self._waiting.popleft())
+                room -= len(taken[-1].alerts)
+            self._alerts -= self.limits.batch - room
+            self._metrics.alerts_waiting(self._alerts)
+            self._posting += bool(taken)
+            return taken
+
+    def _deliver(self, poster: Posters, batch: Sequence[Waiting]) -> None:
+        now = time.monotonic()
+        deadline = max(waiting.deadline for waiting in batch)
+        # Identical alerts, of a record that came twice, go out once.
+        unique = {
+            _identity(alert): alert
+            for waiting in batch
+            if waiting.deadline > now
+            for alert in waiting.alerts
+        }
+        outcomes = dict(
+            zip(unique, self._outcomes(poster, [*unique.values()], deadline), strict=True)
+        )
+        late = Unavailable(Reason.TIMEOUT, "the receiver was busy for the whole time")
+        for waiting in batch:
+            waiting.future.set_result(
+                [outcomes.get(_identity(alert), late) for alert in waiting.alerts]
+            )
+
+    def _outcomes(self, poster: Posters, alerts: Sequence[Alert], deadline: float) -> list[Outcome]:
+        """Deliver alerts in as many POSTs as they need."""
+        outcomes: list[Outcome] = []
+        for start in range(0, len(alerts), self._largest):
+            part = alerts[start : start + self._largest]
+            outcomes += self._halve(poster, part, deadline)
+        return outcomes
+
+    def _halve(self, poster: Posters, alerts: Sequence[Alert], deadline: float) -> list[Outcome]:
         """Post alerts at once; where the receiver refuses the lot, halves find which it means."""
-        outcome = self._post(alerts, deadline)
+        outcome = self._post(poster, alerts, deadline)
         if isinstance(outcome, Refused) and len(alerts) > 1:
             middle = len(alerts) // 2
-            return self._deliver(alerts[:middle], deadline) + self._deliver(
-                alerts[middle:], deadline
-            )
-        if isinstance(outcome, Refused | Unavailable):
-            log(
-                logging.WARNING,
-                "delivery_failed",
-                receiver=self.receiver.name,
-                reason=outcome.reason.value,
-                detail=outcome.detail,
-                alerts=len(alerts),
-            )
+            first = self._halve(poster, alerts[:middle], deadline)
+            return first + self._halve(poster, alerts[middle:], deadline)
+        self._tell(alerts, outcome)
         return [outcome] * len(alerts)
 
-    def _post(self, alerts: Sequence[Alert], deadline: float) -> Outcome:
-        from requests.exceptions import RequestException, Timeout
+    def _post(self, poster: Posters, alerts: Sequence[Alert], deadline: float) -> Outcome:
+        """One POST, and another one where the first met something that passes."""
+        outcome = self._post_once(poster, alerts, deadline)
+        again = time.monotonic() + _RETRY_AFTER < deadline
+        if isinstance(outcome, Unavailable) and outcome.passing and again:
+            time.sleep(_RETRY_AFTER)
+            outcome = self._post_once(poster, alerts, deadline)
+        with self._changed:
+            if not isinstance(outcome, Unavailable):
+                self._failing_since = None
+            elif self._failing_since is None:
+                self._failing_since = time.monotonic()
+        return outcome
 
-        remaining = deadline - time.monotonic()
-        if remaining <= 0:
+    def _post_once(self, poster: Posters, alerts: Sequence[Alert], deadline: float) -> Outcome:
+        start = time.monotonic()
+        if start >= deadline:
             return Unavailable(Reason.TIMEOUT, "the receiver was busy for the whole time")
-        try:
-            return self._answer(alerts, min(remaining, self._post_timeout))
-        except Timeout:
-            return Unavailable(Reason.TIMEOUT, "no answer in time")
-        except RequestException as error:
-            return Unavailable(Reason.CONNECTION, f"no answer: {_innermost(error)}")
-
-    def _answer(self, alerts: Sequence[Alert], timeout: float) -> Outcome:
-        """One POST and the beginning of its answer; the rest is not waited for."""
         request = self.receiver.request(alerts, time.time_ns())
-        give_up = time.monotonic() + timeout
-        with self._open_session().post(
-            request.url,
-            data=request.body,
-            headers=dict(request.headers),
-            timeout=timeout,
-            allow_redirects=False,
-            stream=True,
-        ) as response:
-            body = b""
-            for chunk in response.iter_content(8192):
-                body += chunk
-                if len(body) > _ANSWER_LIMIT or time.monotonic() > give_up:
-                    break
-            return receivers.outcome(response.status_code, response.headers, body)
+        outcome = poster.post(request, min(deadline - start, self.limits.post_timeout))
+        self._metrics.posted(len(alerts), time.monotonic() - start)
+        return outcome
+
+    def _tell(self, alerts: Sequence[Alert], outcome: Outcome) -> None:
+        """Write down what became of alerts, for people and for Prometheus."""
+        if isinstance(outcome, Accepted):
+            self._metrics.delivered(self.receiver.name, "accepted", len(alerts))
+            return
+        self._metrics.delivered(self.receiver.name, outcome.reason.value, len(alerts))
+        log(
+            logging.WARNING,
+            "delivery_failed",
+            receiver=self.receiver.name,
+            reason=outcome.reason.value,
+            detail=outcome.detail,
+            alerts=len(alerts),
+        )
 
 
-def _innermost(error: BaseException) -> str:
-    """What is at the bottom of a chain of errors; the texts above it repeat the URL, a secret."""
-    while error.__cause__ or error.__context__:
-        error = error.__cause__ or error.__context__ or error
-    strerror = getattr(error, "strerror", None)
-    return strerror if isinstance(strerror, str) else type(error).__name__
+def _identity(alert: Alert) -> tuple[str, int]:
+    return alert.fingerprint, alert.starts_at

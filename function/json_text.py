@@ -2,17 +2,24 @@
 
 orjson reads what is valid. What it refuses but log shippers write (a byte order mark, bytes that
 are no UTF-8, lone surrogates, NaN) is read by the standard library, with U+FFFD for what no text
-can hold; only what both refuse is broken.
+can hold; only what both refuse is broken. Fluent Bit writes a double that is no number as C's
+printf does, ``nan`` and ``-inf`` (src/flb_pack.c), and these are read as well.
 """
 
 from __future__ import annotations
 
 import json
+import re
 from typing import Any
 
 import orjson
 
 JSON = Any  # None, bool, int, float, str, list[JSON] or dict[str, JSON]
+
+
+# A double that is no number, in the place of a value.
+_NO_NUMBER = re.compile(r"(?<=[:,\[])-?(?:nan|inf)(?=[,\]}])")
+_AS_PYTHON_READS_IT = {"nan": "NaN", "-nan": "NaN", "inf": "Infinity", "-inf": "-Infinity"}
 
 
 class NotJSON(ValueError):
@@ -36,13 +43,38 @@ def kind(value: JSON) -> str:
 def _lenient(data: bytes) -> JSON:
     text = data.decode("utf-8-sig", errors="replace")
     try:
-        return _without_surrogates(json.loads(text))
+        return _without_surrogates(_loads(text))
     except json.JSONDecodeError as error:
         raise NotJSON(f"{error.msg.lower()} at byte {_byte(data)}") from None
     except RecursionError:
         raise NotJSON("nested too deeply") from None
     except ValueError as error:  # an integer of more digits than Python converts
         raise NotJSON(str(error).partition(";")[0].lower()) from None
+
+
+def _loads(text: str) -> JSON:
+    try:
+        return json.loads(text)
+    except json.JSONDecodeError as error:
+        if not _NO_NUMBER.search(text):
+            raise
+        try:
+            return json.loads(_with_numbers(text))
+        except json.JSONDecodeError:
+            raise error from None  # its place is one in the text that came
+
+
+def _with_numbers(text: str) -> str:
+    """Write Fluent Bit's doubles that are no numbers as Python does; texts stay as they are."""
+    parts = text.split('"')
+    in_text = False
+    for number, part in enumerate(parts):
+        if in_text:
+            in_text = (len(part) - len(part.rstrip("\\"))) % 2 == 1  # its quote is escaped
+        else:
+            parts[number] = _NO_NUMBER.sub(lambda match: _AS_PYTHON_READS_IT[match[0]], part)
+            in_text = True
+    return '"'.join(parts)
 
 
 def _byte(data: bytes) -> int:

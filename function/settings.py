@@ -38,6 +38,10 @@ def _one_of(text: str, choices: tuple[str, ...]) -> str:
     return text
 
 
+def _urls(text: str) -> tuple[str, ...]:
+    return tuple(_url(url.strip()) for url in text.split(","))
+
+
 def _url(text: str) -> str:
     try:
         parts = urlsplit(text)
@@ -124,9 +128,9 @@ SETTINGS = (
     ),
     Setting(
         "RECEIVER_URL",
-        _url,
+        _urls,
         NOTIFICATION_MANAGER_URL,
-        "the full URL that alerts are posted to; needed unless notification-manager receives",
+        "the full URL that alerts are posted to, or several, with commas, of one cluster",
     ),
     Setting("RECEIVER_TIMEOUT", _seconds, "5s", "how long one POST to the receiver may take"),
     Setting(
@@ -136,6 +140,7 @@ SETTINGS = (
         "how long a request waits for its alerts; below the Service's timeoutSeconds",
     ),
     Setting("DELIVERY_CONCURRENCY", _count, "4", "POSTs to the receiver at the same time"),
+    Setting("DELIVERY_BATCH", _count, "100", "the most alerts that share one POST"),
     Setting("RECORDS_PATH", _path, "/records", "the path that takes plain Fluent Bit JSON"),
     Setting("MAX_BODY_BYTES", _size, "1MiB", "the largest request body that is read"),
     Setting("LOG_LEVEL", _log_level, "info", f"{', '.join(LOG_LEVELS)}"),
@@ -161,10 +166,11 @@ class Settings:
 
     rules_file: Path
     receiver: str
-    receiver_url: str = field(repr=False)  # it may carry a password or a token
+    receiver_url: tuple[str, ...] = field(repr=False)  # they may carry a password or a token
     receiver_timeout: float
     delivery_timeout: float
     delivery_concurrency: int
+    delivery_batch: int
     records_path: str
     max_body_bytes: int
     log_level: str
@@ -191,9 +197,13 @@ class Settings:
     @property
     def receiver_address(self) -> str:
         """Where alerts go, without what may be secret: scheme, host and port."""
-        parts = urlsplit(self.receiver_url)
-        port = f":{parts.port}" if parts.port else ""
-        return f"{parts.scheme}://{parts.hostname}{port}"
+        return ", ".join(_address_of(url) for url in self.receiver_url)
+
+
+def _address_of(url: str) -> str:
+    parts = urlsplit(url)
+    port = f":{parts.port}" if parts.port else ""
+    return f"{parts.scheme}://{parts.hostname}{port}"
 
 
 def _contradictions(values: Mapping[str, Any], environ: Mapping[str, str]) -> list[str]:

@@ -22,15 +22,15 @@ from types import FrameType
 from local import sample
 from local.broker import EmbeddedBroker
 from local.display import Display
-from local.figures import Figures
-from local.http_messages import Alert
 from local.inbox import MODES, Inbox
 from local.kafka_clients import Cluster, KafkaError, create_topic, produce
+from local.kafkasource.config import SourceConfig
+from local.kafkasource.figures import Figures
+from local.kafkasource.retry import Delivery
 from local.procfile import Function
-from local.retry import Delivery
+from local.receivers.http_messages import Alert
 from local.sample import Expected
 from local.source import KafkaSource
-from local.source_config import SourceConfig
 
 CAUGHT_UP_WITHIN = 120.0  # seconds
 _KAFKA_ANSWERS_WITHIN = 5_000  # milliseconds

@@ -8,7 +8,7 @@ from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 from rich.text import Text
 
-from local.http_messages import Alert
+from local.receivers.http_messages import Alert
 
 
 class Display:

@@ -12,9 +12,9 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from types import TracebackType
 from typing import Any, Literal
 
-from local.alertmanager import PATH, Alertmanager
-from local.http_messages import Alert, Answer, Receiver, Request
-from local.notification_manager import NotificationManager
+from local.receivers.alertmanager import PATH, Alertmanager
+from local.receivers.http_messages import Alert, Answer, Receiver, Request
+from local.receivers.notification_manager import NotificationManager
 
 Mode = Literal["notification-manager", "alertmanager"]
 MODES: dict[str, type[NotificationManager | Alertmanager]] = {

@@ -54,7 +54,7 @@ class Cluster:
 
         Raises KafkaError if no broker answers within bootstrap_timeout_ms (30 000).
         """
-        return KafkaProducer(**self._connection(), **{"acks": "all", **options})
+        return _made(KafkaProducer, {**self._connection(), "acks": "all", **options})
 
     def consumer(self, group: str | None = None, **options: Any) -> KafkaConsumer:
         """A consumer that begins at the start of a topic and never commits by itself.
@@ -62,7 +62,7 @@ class Cluster:
         Raises KafkaError if no broker answers within bootstrap_timeout_ms (30 000).
         """
         chosen = {"enable_auto_commit": False, "auto_offset_reset": "earliest", **options}
-        consumer = KafkaConsumer(**self._connection(), group_id=group, **chosen)
+        consumer = _made(KafkaConsumer, {**self._connection(), "group_id": group, **chosen})
         try:  # with a pinned version the client would connect only later, and then wait for ever
             consumer.bootstrap(timeout_ms=chosen.get("bootstrap_timeout_ms", 30_000))
         except KafkaError:
@@ -77,6 +77,22 @@ class Cluster:
             "reconnect_backoff_max_ms": 1_000,  # Java's client, too; kafka-python waits up to 30 s
             **version,
         }
+
+
+def _made(kind: Any, options: dict[str, Any]) -> Any:
+    """A client; if it cannot be made, without the thread that kafka-python then leaves running."""
+    networks: list[Any] = []
+
+    def network(**config: Any) -> Any:
+        networks.append(kind.DEFAULT_CONFIG["kafka_client"](**config))
+        return networks[-1]
+
+    try:
+        return kind(**options, kafka_client=network)
+    except KafkaError:
+        for each in networks:
+            each.close()
+        raise
 
 
 def assign_all(consumer: KafkaConsumer, topic: str) -> list[TopicPartition]:

@@ -18,17 +18,17 @@ import time
 from collections.abc import Callable, Sequence
 from types import TracebackType
 
-from local.dead_letters import DeadLetters
-from local.dispatch import AbandonedError, Dispatcher
-from local.figures import Counters, Figures, Finished
 from local.kafka_clients import Cluster, KafkaError
-from local.lanes import Item, Lanes, Ordered, Unordered
-from local.mapping import Mapper
-from local.partitions import Partitions
+from local.kafkasource.config import SourceConfig
+from local.kafkasource.dead_letters import DeadLetters
+from local.kafkasource.dispatch import AbandonedError, Dispatcher
+from local.kafkasource.figures import Counters, Figures, Finished
+from local.kafkasource.lanes import Item, Lanes, Ordered, Unordered
+from local.kafkasource.mapping import Mapper
+from local.kafkasource.partitions import Partitions
+from local.kafkasource.retry import Delivery
+from local.kafkasource.sink import Sink
 from local.record import Record
-from local.retry import Delivery
-from local.sink import Sink
-from local.source_config import SourceConfig
 
 log = logging.getLogger(__name__)
 

@@ -6,8 +6,9 @@ never by luck. ``HYPOTHESIS_PROFILE=long pytest -m long`` makes two thousand new
 
 from __future__ import annotations
 
+import gc
 import os
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 
 import pytest
 from hypothesis import HealthCheck, is_hypothesis_test, settings
@@ -35,3 +36,13 @@ def pytest_collection_modifyitems(items: Iterable[pytest.Item]) -> None:
     for item in items:
         if isinstance(item, pytest.Function) and is_hypothesis_test(item.obj):
             item.add_marker("long")
+
+
+@pytest.fixture
+def forgotten_sockets(caplog: pytest.LogCaptureFixture) -> Iterator[None]:
+    """Collects them before another test is blamed for them."""
+    for logger in ("kafka", "local"):  # a captured error would hold on to them
+        caplog.set_level("CRITICAL", logger)
+    yield
+    for _ in range(5):  # a collection that ends coroutines leaves them to the next one
+        gc.collect()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import json
 import os
 import signal
@@ -11,7 +12,7 @@ import sys
 import threading
 import time
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
@@ -27,6 +28,15 @@ CLOUDEVENT = {
     "ce-source": "/apis/v1/namespaces/default/kafkasources/logs#logs",
     "ce-type": "dev.knative.kafka.event",
 }
+
+
+_offsets = itertools.count(1000)
+
+
+def event(**more: str) -> dict[str, str]:
+    """The headers of an event that has not been sent before; ``more`` with _ for -."""
+    named = {name.replace("_", "-"): value for name, value in more.items()}
+    return {**CLOUDEVENT, "ce-id": f"partition:0/offset:{next(_offsets)}", **named}
 
 
 def free_port() -> int:
@@ -66,10 +76,16 @@ class Function:
         return [json.loads(line) for line in self.log.splitlines()]
 
     def post(
-        self, body: bytes | str, path: str = "/", headers: Mapping[str, str] = CLOUDEVENT
+        self, body: bytes | str, path: str = "/", headers: Mapping[str, str] | None = None
     ) -> requests.Response:
-        """POST with exactly these headers: no content type unless given."""
-        return requests.post(self.url + path, data=body, headers=dict(headers), timeout=30)
+        """POST with exactly these headers, those of a new event unless given; no content type."""
+        sent = event() if headers is None else dict(headers)
+        return requests.post(self.url + path, data=body, headers=sent, timeout=30)
+
+    def kill(self) -> None:
+        """SIGKILL to gunicorn and its worker, as a node that loses power."""
+        os.killpg(self.process.pid, signal.SIGKILL)
+        self.process.wait()
 
     def terminate(self) -> int:
         """SIGTERM, and the exit status."""
@@ -78,9 +94,9 @@ class Function:
 
 
 @contextmanager
-def function(folder: Path, **settings: str) -> Iterator[Function]:
-    """The function with these settings, ready to take requests."""
-    port = free_port()
+def function(folder: Path, *, port: int | None = None, **settings: str) -> Iterator[Function]:
+    """The function with these settings, ready to take requests; on a free port without one."""
+    port = port or free_port()
     log_file = folder / f"function-{port}.log"
     with log_file.open("wb") as log:
         process = subprocess.Popen(
@@ -89,13 +105,15 @@ def function(folder: Path, **settings: str) -> Iterator[Function]:
             env=environment(LISTEN_ADDRESS=f"127.0.0.1:{port}", **settings),
             stdout=log,
             stderr=log,
+            start_new_session=True,
         )
     running = Function(port, process, log_file)
     try:
         wait_until_ready(running)
         yield running
     finally:
-        process.kill()
+        with suppress(ProcessLookupError):
+            os.killpg(process.pid, signal.SIGKILL)
         process.wait()
 
 

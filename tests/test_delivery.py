@@ -3,13 +3,17 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
-from contextlib import contextmanager
+import socket
+import threading
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
 
 import pytest
 
 from function import receivers
-from function.delivery import Delivery
+from function.delivery import Delivery, Limits
+from function.metrics import Metrics
 from function.receivers import Accepted, Outcome, Reason, Refused, Unavailable
 from tests import servers
 from tests.servers import Answer
@@ -18,10 +22,12 @@ from tests.test_receivers import another
 
 
 @contextmanager
-def delivery(url: str, *, timeout: float = 2, budget: float = 4) -> Iterator[Delivery]:
+def delivery(
+    url: str, *, timeout: float = 2, budget: float = 4, concurrency: int = 2, batch: int = 100
+) -> Iterator[Delivery]:
     """A delivery to Notification Manager at a URL."""
-    receiver = receivers.create("notification-manager", url)
-    opened = Delivery(receiver, concurrency=2, post_timeout=timeout, budget=budget)
+    receiver = receivers.create("notification-manager", [url])
+    opened = Delivery(receiver, Limits(concurrency, batch, timeout, budget), Metrics())
     try:
         yield opened
     finally:
@@ -47,7 +53,10 @@ def test_an_alert_that_the_receiver_takes_is_accepted() -> None:
 
 
 def test_one_connection_serves_many_posts() -> None:
-    with servers.receiver(Answer(200, b"x" * 5000)) as receiver, delivery(receiver.url) as sender:
+    with (
+        servers.receiver(Answer(200, b"x" * 5000)) as receiver,
+        delivery(receiver.url, concurrency=1) as sender,
+    ):
         for _ in range(5):
             sender.submit([article()]).result(10)
         assert len(receiver.requests) == 5
@@ -71,7 +80,7 @@ def test_a_refused_lot_is_split_until_the_refused_alert_stands_alone() -> None:
         (Answer(404), Reason.NOT_FOUND),
         (Answer(302, headers={"location": "/elsewhere"}), Reason.NOT_FOUND),
         (Answer(drop=True), Reason.CONNECTION),
-        (Answer(200, headers={"content-length": "100"}, body=b"cut"), Reason.CONNECTION),
+        (Answer(200, headers={"content-length": "100"}, body=b"cut"), Reason.TIMEOUT),
     ],
 )
 def test_an_alert_that_did_not_get_through_may_come_again(answer: Answer, reason: Reason) -> None:
@@ -89,21 +98,19 @@ def test_a_receiver_that_is_not_there_is_told_without_the_url_which_may_be_a_sec
     port = servers.free_port()
     with delivery(f"http://127.0.0.1:{port}/T0/secret") as sender:
         [outcome] = sender.submit([article()]).result(10)
-    assert outcome == Unavailable(Reason.CONNECTION, "no answer: Connection refused")
+    assert outcome == Unavailable(Reason.CONNECTION, "no answer: Connection refused", passing=True)
 
 
 def test_an_alert_that_waited_too_long_for_its_turn_is_not_posted_any_more() -> None:
     with (
         servers.receiver(Answer(delay=0.4)) as receiver,
-        delivery(receiver.url, timeout=1, budget=0.3) as sender,
+        delivery(receiver.url, timeout=1, budget=0.3, concurrency=1, batch=1) as sender,
     ):
-        futures = [sender.submit([article()]) for _ in range(4)]
+        futures = [sender.submit([another(path=f"/{number}")]) for number in range(4)]
         outcomes = [future.result(10)[0] for future in futures]
-    assert (
-        outcomes[2:]
-        == [Unavailable(Reason.TIMEOUT, "the receiver was busy for the whole time")] * 2
-    )
-    assert len(receiver.requests) == 2
+    late = Unavailable(Reason.TIMEOUT, "the receiver was busy for the whole time")
+    assert outcomes[2:] == [late] * 2
+    assert len(receiver.requests) <= 2
 
 
 def test_the_receiver_says_when_to_come_back() -> None:
@@ -123,3 +130,164 @@ def test_closing_waits_for_what_is_under_way() -> None:
 def test_proxies_of_the_environment_are_not_used(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("HTTP_PROXY", f"http://127.0.0.1:{servers.free_port()}")
     assert outcome_of(Answer()) == Accepted()
+
+
+class TestGroupCommit:
+    """A few senders take whatever is waiting."""
+
+    def test_what_waits_while_a_post_is_under_way_shares_the_next_one(self) -> None:
+        with (
+            servers.receiver(Answer(delay=0.2)) as receiver,
+            delivery(receiver.url, concurrency=1, batch=100) as sender,
+        ):
+            first = sender.submit([article()])
+            wait_until(lambda: len(receiver.requests) == 1)
+            others = [sender.submit([another(path=f"/{number}")]) for number in range(30)]
+            outcomes = [future.result(10) for future in (first, *others)]
+        assert outcomes == [[Accepted()]] * 31
+        assert [len(body["alerts"]) for body in receiver.bodies] == [1, 30]
+
+    def test_a_post_carries_no_more_than_a_batch(self) -> None:
+        with (
+            servers.receiver(Answer(delay=0.1)) as receiver,
+            delivery(receiver.url, concurrency=1, batch=10) as sender,
+        ):
+            futures = [
+                sender.submit([another(path=f"/{n}"), another(path=f"/{n}b")]) for n in range(12)
+            ]
+            large = sender.submit([another(path=f"/large/{n}") for n in range(25)])
+            outcomes = [future.result(10) for future in futures]
+            assert large.result(10) == [Accepted()] * 25
+        assert outcomes == [[Accepted()] * 2] * 12
+        sizes = [len(body["alerts"]) for body in receiver.bodies]
+        assert sum(sizes) == 12 * 2 + 25
+        assert max(sizes) == 10
+
+    def test_each_request_learns_the_outcome_of_its_own_alerts(self) -> None:
+        with (
+            servers.receiver(Answer(delay=0.1)) as receiver,
+            delivery(receiver.url, concurrency=1) as sender,
+        ):
+            receiver.refuse = ("/bad",)
+            first = sender.submit([article()])
+            futures = [sender.submit([another(path=path)]) for path in ("/a", "/bad", "/c")]
+            mixed = sender.submit([another(path="/d"), another(path="/bad/e")])
+            assert first.result(10) == [Accepted()]
+            kinds = [type(future.result(10)[0]) for future in futures]
+            assert kinds == [Accepted, Refused, Accepted]
+            assert [type(outcome) for outcome in mixed.result(10)] == [Accepted, Refused]
+
+    def test_identical_alerts_go_out_once(self) -> None:
+        with servers.receiver() as receiver, delivery(receiver.url) as sender:
+            assert sender.submit([article()] * 5).result(10) == [Accepted()] * 5
+        assert [len(body["alerts"]) for body in receiver.bodies] == [1]
+
+
+class TestTrouble:
+    """What the receiver or the network do wrong."""
+
+    @pytest.mark.parametrize("first", [Answer(502), Answer(503), Answer(504), Answer(drop=True)])
+    def test_that_often_passes_gets_one_retry(self, first: Answer) -> None:
+        with servers.receiver(first, Answer(200)) as receiver, delivery(receiver.url) as sender:
+            assert sender.submit([article()]).result(10) == [Accepted()]
+        assert len(receiver.requests) == 2
+
+    def test_that_stays_is_left_to_kafkasource_after_it(self) -> None:
+        with servers.receiver(Answer(503)) as receiver, delivery(receiver.url) as sender:
+            assert sender.submit([article()]).result(10) == [
+                Unavailable(Reason.SERVER, "answered 503", passing=True)
+            ]
+        assert len(receiver.requests) == 2
+
+    @pytest.mark.parametrize("first", [Answer(500), Answer(429), Answer(400)])
+    def test_that_a_moment_does_not_mend_gets_none(self, first: Answer) -> None:
+        with servers.receiver(first) as receiver, delivery(receiver.url) as sender:
+            sender.submit([article()]).result(10)
+        assert len(receiver.requests) == 1
+
+    @pytest.mark.parametrize(
+        "drip",
+        [
+            b"H",  # the head never ends
+            b"HTTP/1.1 200 OK\r\ncontent-length: 1000\r\n\r\n",  # the body does not
+        ],
+    )
+    def test_an_answer_that_drips_is_left_after_the_time_for_one_post(self, drip: bytes) -> None:
+        with dripping(drip) as url, delivery(url, timeout=0.4) as sender:
+            start = time.monotonic()
+            [outcome] = sender.submit([article()]).result(10)
+            assert time.monotonic() - start < 2
+        assert outcome == Unavailable(Reason.TIMEOUT, "no answer in time")
+
+    def test_garbage_for_an_answer_is_no_answer(self) -> None:
+        with dripping(b"\x00garbage\r\n\r\n") as url, delivery(url, timeout=0.4) as sender:
+            [outcome] = sender.submit([article()]).result(10)
+        assert isinstance(outcome, Unavailable)
+
+    def test_a_queue_that_is_full_answers_at_once(self) -> None:
+        with (
+            servers.receiver(Answer(delay=1)) as receiver,
+            delivery(receiver.url, concurrency=1, batch=2) as sender,
+        ):
+            futures = [sender.submit([another(path=f"/{n}")]) for n in range(30)]
+            wait_until(lambda: sum(future.done() for future in futures) > 0)
+            refused = [future.result()[0] for future in futures if future.done()]
+        assert refused[0] == Unavailable(Reason.BUSY, "20 alerts are waiting already")
+
+    def test_a_receiver_that_is_away_too_long_is_asked_by_one_request_at_a_time(self) -> None:
+        with (
+            servers.receiver(Answer(500, delay=0.1)) as receiver,
+            delivery(receiver.url, concurrency=4, budget=0.3) as sender,
+        ):
+            deadline = time.monotonic() + 0.5
+            while time.monotonic() < deadline:
+                sender.submit([article()]).result(10)
+            receiver.requests.clear()
+            futures = [sender.submit([another(path=f"/{n}")]) for n in range(10)]
+            outcomes = [future.result(10)[0] for future in futures]
+            assert len(receiver.requests) == 1
+            reasons = [outcome.reason for outcome in outcomes if isinstance(outcome, Unavailable)]
+            assert reasons == [Reason.SERVER] + [Reason.BUSY] * 9
+
+            receiver.answers = [Answer(200)]
+            assert sender.submit([article()]).result(10) == [Accepted()], "it is back"
+            assert sender.submit([article()]).result(10) == [Accepted()]
+
+    def test_what_comes_after_the_end_is_refused_at_once(self) -> None:
+        with servers.receiver() as receiver, delivery(receiver.url) as sender:
+            sender.submit([article()]).result(10)
+        [outcome] = sender.submit([article()]).result(0)
+        assert outcome == Unavailable(Reason.BUSY, "the function is stopping")
+
+
+def wait_until(condition: Callable[[], bool]) -> None:
+    deadline = time.monotonic() + 5
+    while not condition():
+        assert time.monotonic() < deadline, "this takes too long"
+        time.sleep(0.005)
+
+
+@contextmanager
+def dripping(beginning: bytes) -> Iterator[str]:
+    """A server that answers with these bytes and then one more every now and then, for ever."""
+    stop = threading.Event()
+
+    def serve() -> None:
+        with suppress(OSError):
+            while True:
+                connection, _ = listener.accept()
+                with connection, suppress(OSError):
+                    connection.recv(65_536)
+                    connection.sendall(beginning)
+                    while not stop.wait(0.05):
+                        connection.sendall(b"x")
+
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        thread = threading.Thread(target=serve)
+        thread.start()
+        try:
+            yield f"http://127.0.0.1:{listener.getsockname()[1]}/"
+        finally:
+            stop.set()
+            listener.shutdown(socket.SHUT_RDWR)
+            thread.join()

@@ -17,8 +17,8 @@ import pytest
 
 from local import demo, sample
 from local.display import Display
-from local.figures import Figures
-from local.http_messages import Alert
+from local.kafkasource.figures import Figures
+from local.receivers.http_messages import Alert
 from tests import servers
 from tests.e2e.real_kafka import kafka
 

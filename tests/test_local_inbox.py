@@ -15,10 +15,17 @@ from urllib.parse import urlsplit
 
 import pytest
 
-from local.alertmanager import fingerprint
-from local.go_time import LOCAL, RFC3339, SORTABLE, GoTimeError, parse, rfc3339_milliseconds
-from local.http_messages import Alert
 from local.inbox import Inbox
+from local.receivers.alertmanager import fingerprint
+from local.receivers.go_time import (
+    LOCAL,
+    RFC3339,
+    SORTABLE,
+    GoTimeError,
+    parse,
+    rfc3339_milliseconds,
+)
+from local.receivers.http_messages import Alert
 from tests import real
 from tests.e2e.real_alertmanager import alertmanager
 

@@ -5,7 +5,6 @@ from __future__ import annotations
 import base64
 import collections
 import contextlib
-import gc
 import itertools
 import json
 import socket
@@ -21,20 +20,27 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from local.broker import EmbeddedBroker
-from local.dead_letters import DeadLetters, with_error
-from local.dispatch import Dispatcher
-from local.event import Event
-from local.figures import Counters, Finished
-from local.kafka_clients import Cluster, TopicPartition, create_topic, produce, read_to_end
-from local.mapping import Mapper
-from local.offsets import Progress
-from local.plain_record import plain_event, rfc3339
+from local.kafka_clients import (
+    Cluster,
+    KafkaError,
+    TopicPartition,
+    create_topic,
+    produce,
+    read_to_end,
+)
+from local.kafkasource.config import InitialOffset, Ordering, SourceConfig
+from local.kafkasource.dead_letters import DeadLetters, with_error
+from local.kafkasource.dispatch import Dispatcher
+from local.kafkasource.event import Event
+from local.kafkasource.figures import Counters, Finished
+from local.kafkasource.mapping import Mapper
+from local.kafkasource.offsets import Progress
+from local.kafkasource.plain_record import plain_event, rfc3339
+from local.kafkasource.retry import BackoffPolicy, Delivery, accepted, retried
+from local.kafkasource.sink import Answer, Sink, TransportError
 from local.record import Record
-from local.retry import BackoffPolicy, Delivery, accepted, retried
-from local.sink import Answer, Sink, TransportError
 from local.source import KafkaSource, main
-from local.source_config import InitialOffset, Ordering, SourceConfig
-from tests.e2e.real_kafka import kafka
+from tests.e2e.real_kafka import FORGETS_SOCKETS, kafka
 
 WAIT = 15.0  # seconds before a test gives up; nothing here takes a tenth of it
 MILLISECOND = 0.001
@@ -919,19 +925,26 @@ def test_the_command_line_runs_until_it_has_caught_up(
     assert committed(broker.cluster, topic, "logs-handler") == 3
 
 
-# A real Kafka
+# Kafka goes away
 
 
+@FORGETS_SOCKETS
+@pytest.mark.usefixtures("forgotten_sockets")
+def test_a_client_that_finds_no_kafka_leaves_no_thread_behind() -> None:
+    nowhere = Cluster("127.0.0.1:1")
+    before = threading.active_count()
+    for make in (nowhere.consumer, nowhere.producer):
+        with pytest.raises(KafkaError):
+            make(bootstrap_timeout_ms=1)
+    assert threading.active_count() == before
+
+
+@FORGETS_SOCKETS
+@pytest.mark.usefixtures("forgotten_sockets")
 @pytest.mark.real("kafka")
-@pytest.mark.filterwarnings(
-    # While its broker is away, kafka-python forgets a socket at every attempt to connect.
-    "ignore:Exception ignored in. <socket:pytest.PytestUnraisableExceptionWarning"
-)
 def test_with_a_real_kafka_every_record_arrives_once_also_over_a_restart_of_the_broker(
-    sink_of: SinkOf, caplog: pytest.LogCaptureFixture
+    sink_of: SinkOf,
 ) -> None:
-    for logger in ("kafka", "local"):  # what they log holds on to the forgotten sockets
-        caplog.set_level("CRITICAL", logger)
     server = sink_of(lambda _: 204)
     with kafka() as node:
         create_topic(node.cluster, "logs", partitions=3)
@@ -949,7 +962,3 @@ def test_with_a_real_kafka_every_record_arrives_once_also_over_a_restart_of_the_
         second.stop()
         assert sum(committed(node.cluster, "logs", "logs", n) or 0 for n in range(3)) == 250
     assert sorted(map(int, bodies)) == [*range(250)]
-    for thread in threading.enumerate():
-        if thread.name.startswith("kafka-io-"):
-            thread.join(WAIT)
-    gc.collect()  # the forgotten sockets, while the filter above holds

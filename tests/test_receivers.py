@@ -33,7 +33,7 @@ def test_the_settings_name_the_receivers_that_there_are() -> None:
 
 
 class TestNotificationManager:
-    receiver = receivers.create("notification-manager", URL)
+    receiver = receivers.create("notification-manager", [URL])
 
     def test_gets_the_articles_json_byte_for_byte_but_for_the_fingerprint(self) -> None:
         golden = GOLDEN.read_bytes().rstrip(b"\n")
@@ -41,7 +41,6 @@ class TestNotificationManager:
         assert expected != golden
         request = self.receiver.request([article()], NOW)
         assert request.body == expected
-        assert request.url == URL
         assert request.headers == {"content-type": "application/json"}
 
     def test_gets_common_labels_only_where_all_alerts_share_them(self) -> None:
@@ -87,7 +86,7 @@ class TestNotificationManager:
 
 
 class TestAlertmanager:
-    receiver = receivers.create("alertmanager", URL)
+    receiver = receivers.create("alertmanager", [URL])
 
     def test_gets_an_array_of_alerts(self) -> None:
         request = self.receiver.request([article()], NOW)
@@ -140,12 +139,21 @@ class TestAnAnswer:
             (418, Reason.UNEXPECTED),
             (429, Reason.RATE_LIMITED),
             (500, Reason.SERVER),
-            (503, Reason.SERVER),
+            (501, Reason.SERVER),
             (599, Reason.SERVER),
         ],
     )
     def test_that_blames_us_or_the_receiver_may_change(self, status: int, reason: Reason) -> None:
         assert receivers.outcome(status, {}, b"") == Unavailable(reason, f"answered {status}")
+
+    @pytest.mark.parametrize("status", [502, 503, 504])
+    def test_of_a_gateway_is_worth_asking_again_unless_it_says_when(self, status: int) -> None:
+        passing = receivers.outcome(status, {}, b"")
+        later = receivers.outcome(status, {"retry-after": "30"}, b"")
+        assert isinstance(passing, Unavailable)
+        assert isinstance(later, Unavailable)
+        assert passing.passing
+        assert not later.passing
 
     @pytest.mark.parametrize(
         ("header", "seconds"),

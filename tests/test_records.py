@@ -13,7 +13,7 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from function import records
+from function import records, timestamps
 from function.errors import RecordError
 from function.records import LogRecord
 from tests import corpus
@@ -323,12 +323,46 @@ def test_the_request_is_parsed_from_the_text_and_only_once() -> None:
         ),
         # The parser could not read the line's time, and @timestamp is the moment it failed.
         (
-            {"@timestamp": 1795350045.326673, "time": "2021-08-25T01:54:38Z"},
+            {"@timestamp": 1795350045.326673, "time": "2021-08-25T01:54:38Z", "log": "x\n"},
             at("2021-08-25T01:54:38"),
         ),
         (
-            {"@timestamp": 1629856538.2, "time": "2021-08-25T01:54:38.1Z"},
+            {"@timestamp": 1629856538.2, "time": "2021-08-25T01:54:38.1Z", "log": "x\n"},
             at("2021-08-25T01:54:38", 100_000_000),
+        ),
+        # But not where the line may have been an application's JSON, with a time of its own.
+        (
+            {"@timestamp": 1629856538.2, "time": "2021-08-25T01:54:37Z"},
+            at("2021-08-25T01:55:38", 200_000_000),
+        ),
+        (
+            {"@timestamp": 1629856538.2, "time": "2021-08-25T01:54:37Z", "log": "x"},
+            at("2021-08-25T01:55:38", 200_000_000),
+        ),
+        (
+            {"@timestamp": 1629856538.2, "time": "2021-08-25T01:54:37Z", "log": "{}\n"},
+            at("2021-08-25T01:55:38", 200_000_000),
+        ),
+        (
+            {"@timestamp": 1629856538, "time": "1970-01-01T00:00:00Z", "log": "x\n"},
+            at("2021-08-25T01:55:38"),
+        ),
+        # The prefix that the runtime wrote says when, and @timestamp when it was noticed.
+        (
+            {"@timestamp": 1629856478.5, "log": "2021-08-25T01:54:37.1Z stdout F x"},
+            at("2021-08-25T01:54:37", 100_000_000),
+        ),
+        (
+            {"@timestamp": 1629856476, "log": "2021-08-25T01:54:37.1Z stdout F x"},
+            at("2021-08-25T01:54:36"),
+        ),
+        ({"log": "2021-08-25T01:54:37+00:00 stdout F x"}, at("2021-08-25T01:54:37")),
+        ({"log": "2021-13-25T01:54:37+00:00 stdout F x"}, RECEIVED),
+        ({"log": "1970-01-01T00:00:00Z stdout F x"}, RECEIVED),
+        # Where a parser has taken the runtime's prefix off, another one is the application's.
+        (
+            {"time": "2021-08-25T01:54:38Z", "log": "2020-08-25T01:54:37.1Z stdout F x"},
+            at("2021-08-25T01:54:38"),
         ),
         # A minute later, or anything earlier, is no parser that failed.
         ({"@timestamp": 1629856538, "time": "2021-08-25T01:54:38Z"}, at("2021-08-25T01:55:38")),
@@ -339,12 +373,17 @@ def test_the_request_is_parsed_from_the_text_and_only_once() -> None:
         ({"@timestamp": "2021-08-25T01:54:38Z"}, at("2021-08-25T01:54:38")),
         ({"@timestamp": 1629856478}, at("2021-08-25T01:54:38")),
         ({"@timestamp": 1629856478.5, "time": "x"}, at("2021-08-25T01:54:38", 500_000_000)),
-        ({"@timestamp": "x", "time": 0}, 0),
+        ({"timestamp": "2021-08-25T01:54:38.5Z"}, at("2021-08-25T01:54:38", 500_000_000)),
+        ({"timestamp": "2020-08-25T01:54:38Z", "time": 1629856478}, at("2021-08-25T01:54:38")),
         # Neither.
         ({}, RECEIVED),
         ({"@timestamp": "1999-01-01", "time": "x"}, RECEIVED),
         ({"@timestamp": None, "time": None}, RECEIVED),
         ({"@timestamp": True, "time": False}, RECEIVED),
+        ({"@timestamp": "x", "time": 0}, RECEIVED),
+        ({"@timestamp": 0.5, "time": "1970-01-01T00:00:00.5Z"}, RECEIVED),
+        ({"@timestamp": "2014-06-05T23:59:59.999Z"}, RECEIVED),  # older than Kubernetes
+        ({"@timestamp": "2021-02-30T00:00:00.5Z", "time": "2021-08-25T24:00:00.5Z"}, RECEIVED),
         ({"@timestamp": -1, "time": []}, RECEIVED),
         ({"@timestamp": 1e300, "time": {}}, RECEIVED),
         ({"@timestamp": 10**400, "time": float("nan")}, RECEIVED),
@@ -354,6 +393,24 @@ def test_the_request_is_parsed_from_the_text_and_only_once() -> None:
 )
 def test_the_time_is_the_moment_the_line_was_written(fields: dict[str, Any], expected: int) -> None:
     assert read(**fields).time == expected
+
+
+@given(
+    st.datetimes(datetime(2014, 6, 6), datetime(9999, 12, 31)),
+    st.text("0123456789", min_size=1, max_size=12),
+    st.sampled_from(["Z", "z", "+00:00", "+02:00"]),
+    st.sampled_from(["T", "t", " "]),
+)
+def test_a_time_is_read_as_rfc_3339_reads_it(
+    moment: datetime, fraction: str, zone: str, separator: str
+) -> None:
+    seconds = moment.strftime(f"%Y-%m-%d{separator}%H:%M:%S")
+    text = f"{seconds}.{fraction}{zone}"
+    assert read(time=text).time == timestamps.parse(text)
+    for broken in (text[:19] + text[20:], text[:-1], text.replace(":", "-", 1), text + "Z"):
+        with pytest.raises(ValueError, match="timestamp"):
+            timestamps.parse(broken)
+        assert read(time=broken).time == RECEIVED
 
 
 def test_the_time_is_unknown_where_neither_the_record_nor_the_event_tells() -> None:

@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from function import records, rules
 from function.errors import RulesError
 from function.records import LogRecord
-from function.rules import fields, matchers, templates
+from function.rules import matchers
 
 ROOT = Path(__file__).resolve().parent.parent
 SHIPPED = rules.load(ROOT / "function" / "rules.yaml")
@@ -308,34 +308,3 @@ class TestMistakes:
             rules.loads(json.dumps(tree), "rules.yaml")
         except RulesError as error:
             assert error.problems
-
-
-class TestTemplates:
-    def test_know_every_field_and_the_record(self) -> None:
-        text = " ".join(f"{{{{ {name} }}}}" for name in (*fields.NAMES, "record.stream"))
-        rendered = templates.compile_template(text)(fields.values(record(stream="stdout")))
-        assert "demo-project" in rendered
-        assert rendered.endswith("9 stdout")
-
-    def test_find_the_empty_text_where_the_record_says_nothing(self) -> None:
-        values = fields.values(record("no access log"))
-        assert templates.compile_template("[{{ method }}{{ record.a.b.c }}]")(values) == "[]"
-
-    def test_take_log_text_for_data_never_for_a_template(self) -> None:
-        values = fields.values(record("{{ 7 * 7 }} {% raw %}"))
-        assert templates.compile_template("{{ log }}")(values) == "{{ 7 * 7 }} {% raw %}"
-
-    def test_that_fail_on_a_record_say_so_in_the_alert_instead_of_losing_it(self) -> None:
-        rendered = templates.compile_template("{{ status / 0 }}")(fields.values(record()))
-        assert rendered == "<error expanding template: division by zero>"
-
-    def test_cannot_leave_the_sandbox(self) -> None:
-        rendered = templates.compile_template("{{ log.__class__.__mro__ }}")(
-            fields.values(record())
-        )
-        assert "class" not in rendered
-
-    @pytest.mark.parametrize("source", ["{{ a", "{% if %}", "{{ log | nofilter }}", "{% x %}"])
-    def test_that_are_none_are_refused(self, source: str) -> None:
-        with pytest.raises(templates.TemplateProblem, match="not a template"):
-            templates.compile_template(source)

@@ -12,10 +12,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from function import receivers, rules
-from function.delivery import Delivery
+from function.delivery import Delivery, Limits
 from function.metrics import Metrics
+from function.receipt import Pending
 from function.replies import Reply
-from function.sink import Pending, Sink
+from function.sink import Sink
 from tests import servers
 from tests.servers import CLOUDEVENT, Answer, Receiver
 
@@ -36,10 +37,7 @@ def receiver() -> Iterator[Receiver]:
 @pytest.fixture
 def sink(receiver: Receiver) -> Iterator[Sink]:
     delivery = Delivery(
-        receivers.create("notification-manager", receiver.url),
-        concurrency=2,
-        post_timeout=1,
-        budget=2,
+        receivers.create("notification-manager", [receiver.url]), Limits(2, 100, 1, 2), Metrics()
     )
     yield Sink(lambda: RULES, delivery, Metrics())
     delivery.close()
@@ -240,16 +238,8 @@ def test_the_summary_is_asked_for_as_rfc_7240_says(sink: Sink, prefer: str, want
 
 
 HEADER_NAMES = ["content-type", "prefer", "ce-time", "ce-x", "ce-a-b", *CLOUDEVENT]
-QUIET = Sink(
-    lambda: RULES,
-    Delivery(
-        receivers.create("notification-manager", "http://127.0.0.1:9/"),
-        concurrency=1,
-        post_timeout=1,
-        budget=1,
-    ),
-    Metrics(),
-)
+NOWHERE = receivers.create("notification-manager", ["http://127.0.0.1:9/"])
+QUIET = Sink(lambda: RULES, Delivery(NOWHERE, Limits(1, 1, 1, 1), Metrics()), Metrics())
 
 
 @given(

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from function.receivers.alertmanager import Alertmanager
 from function.receivers.contract import (
     Accepted,
@@ -33,6 +35,6 @@ __all__ = [
 ]
 
 
-def create(name: str, url: str) -> Receiver:
-    """The receiver called ``name`` that posts to ``url``; the names are settings.RECEIVERS."""
-    return RECEIVERS[name](url)
+def create(name: str, urls: Sequence[str]) -> Receiver:
+    """The receiver called ``name`` that posts to ``urls``; the names are settings.RECEIVERS."""
+    return RECEIVERS[name](urls)

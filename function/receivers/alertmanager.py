@@ -9,21 +9,27 @@ import orjson
 
 from function import timestamps
 from function.alerts import Alert
-from function.receivers.contract import Request
+from function.receivers.contract import Outcome, Request, outcome
 
 
 class Alertmanager:
-    """One Alertmanager."""
+    """One Alertmanager, or the members of a cluster."""
 
-    name = "alertmanager"
+    name: str = "alertmanager"
 
-    def __init__(self, url: str) -> None:
-        self.url = url
+    largest_batch: int | None = None
+
+    def __init__(self, urls: Sequence[str]) -> None:
+        self.urls = urls
+
+    def outcome(self, status: int, headers: Mapping[str, str], body: bytes) -> Outcome:
+        """What an answer means: the status says it."""
+        return outcome(status, headers, body)
 
     def request(self, alerts: Sequence[Alert], now: int) -> Request:
         """One array with all alerts."""
         body = orjson.dumps([self.as_sent(alert, now) for alert in alerts])
-        return Request(self.url, {"content-type": "application/json"}, body)
+        return Request({"content-type": "application/json"}, body)
 
     def as_sent(self, alert: Alert, now: int) -> Mapping[str, Any]:
         """One element of the array.

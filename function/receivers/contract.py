@@ -23,15 +23,15 @@ class Reason(str, Enum):
     RATE_LIMITED = "rate_limited"
     SERVER = "server"
     TIMEOUT = "timeout"
+    BUSY = "busy"  # too much is waiting, or the receiver has been away too long: not even tried
     CONNECTION = "connection"
     UNEXPECTED = "unexpected"  # an answer that no receiver documents
 
 
 @dataclass(frozen=True, slots=True)
 class Request:
-    """One HTTP POST."""
+    """What is posted: the headers of one HTTP POST and its body."""
 
-    url: str
     headers: Mapping[str, str]
     body: bytes
 
@@ -51,30 +51,43 @@ class Refused:
 
 @dataclass(frozen=True, slots=True)
 class Unavailable:
-    """The receiver may take the alert later; in ``retry_after`` seconds, where it said so."""
+    """The receiver may take the alert later; in ``retry_after`` seconds, where it said so.
+
+    ``passing``: what went wrong is often over a moment later.
+    """
 
     reason: Reason
     detail: str
     retry_after: int | None = None
+    passing: bool = False
 
 
 Outcome = Accepted | Refused | Unavailable
 
 
 class Receiver(Protocol):
-    """A kind of receiver at one URL. ``now`` is in nanoseconds since 1970."""
+    """A kind of receiver. ``now`` is in nanoseconds since 1970.
+
+    The same request goes to all ``urls``, members of one cluster; that one of them accepts it is
+    enough. ``largest_batch`` is the most alerts that one request may carry, None for any number.
+    """
 
     name: str
-    url: str
+    urls: Sequence[str]
+    largest_batch: int | None
 
     def request(self, alerts: Sequence[Alert], now: int) -> Request:
         """The POST that carries these alerts."""
+
+    def outcome(self, status: int, headers: Mapping[str, str], body: bytes) -> Outcome:
+        """What an answer means for the alerts; ``body`` may be only its beginning."""
 
     def as_sent(self, alert: Alert, now: int) -> Mapping[str, Any]:
         """One alert as it stands in the request's body."""
 
 
 _REFUSED = frozenset({400, 413, 422})
+_PASSING = frozenset({502, 503, 504})
 _REASONS = {401: Reason.AUTH, 403: Reason.AUTH, 429: Reason.RATE_LIMITED} | dict.fromkeys(
     (404, 405, 410), Reason.NOT_FOUND
 )
@@ -82,7 +95,7 @@ _EXCERPT = 300  # characters of a receiver's explanation that are passed on
 
 
 def outcome(status: int, headers: Mapping[str, str], body: bytes) -> Outcome:
-    """Read a receiver's answer; ``body`` may be only its beginning.
+    """Read an answer as HTTP means it, which most receivers do.
 
     What blames the alert (400, 413, 422) is final. What blames us or the receiver is not: an
     operator can mend a URL or a password while KafkaSource tries again.
@@ -99,7 +112,9 @@ def outcome(status: int, headers: Mapping[str, str], body: bytes) -> Outcome:
         reason = Reason.NOT_FOUND
     else:
         reason = _REASONS.get(status, Reason.UNEXPECTED)
-    return Unavailable(reason, detail, _seconds(headers.get("retry-after", "")))
+    retry_after = _seconds(headers.get("retry-after", ""))
+    passing = status in _PASSING and retry_after is None
+    return Unavailable(reason, detail, retry_after, passing)
 
 
 def _seconds(retry_after: str) -> int | None:

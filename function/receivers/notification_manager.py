@@ -14,7 +14,7 @@ import orjson
 
 from function import timestamps
 from function.alerts import Alert
-from function.receivers.contract import Request
+from function.receivers.contract import Outcome, Request, outcome
 
 GROUP_LABELS = ("alertname", "namespace")
 COMMON_LABELS = ("alertname", "namespace", "severity")
@@ -24,12 +24,18 @@ _GO_ESCAPES = tuple((c.encode(), b"\\u%04x" % ord(c)) for c in "<>&\u2028\u2029"
 
 
 class NotificationManager:
-    """Notification Manager at one URL."""
+    """Notification Manager."""
 
-    name = "notification-manager"
+    name: str = "notification-manager"
 
-    def __init__(self, url: str) -> None:
-        self.url = url
+    largest_batch: int | None = None
+
+    def __init__(self, urls: Sequence[str]) -> None:
+        self.urls = urls
+
+    def outcome(self, status: int, headers: Mapping[str, str], body: bytes) -> Outcome:
+        """What an answer means: the status says it."""
+        return outcome(status, headers, body)
 
     def request(self, alerts: Sequence[Alert], now: int) -> Request:
         """One ``template.Data`` with all alerts."""
@@ -42,7 +48,7 @@ class NotificationManager:
             "commonAnnotations": {},
             "externalURL": "",
         }
-        return Request(self.url, {"content-type": "application/json"}, go_json(data))
+        return Request({"content-type": "application/json"}, go_json(data))
 
     def as_sent(self, alert: Alert, now: int) -> Mapping[str, Any]:  # noqa: ARG002 - it has no end
         """One element of ``alerts``."""

@@ -1,0 +1,186 @@
+"""One HTTP POST and the beginning of its answer, in bounded time whatever the other side does.
+
+A socket's timeout starts again with every byte, so a receiver that sends one now and then would
+hold a sender for hours. Here the time for a POST ends for connecting, the head and the body alike.
+"""
+
+from __future__ import annotations
+
+import io
+import time
+from collections.abc import Callable, Mapping
+from concurrent.futures import ThreadPoolExecutor
+from functools import cache
+from http.client import HTTPResponse
+from socket import SocketIO, socket
+from typing import TYPE_CHECKING, Any
+
+from function.receivers import (
+    Accepted,
+    Outcome,
+    Reason,
+    Receiver,
+    Refused,
+    Request,
+    Unavailable,
+)
+
+if TYPE_CHECKING:
+    import requests
+    from typing_extensions import Buffer
+
+# A receiver's own reading of an answer: status, headers, the beginning of the body.
+Read = Callable[[int, Mapping[str, str], bytes], Outcome]
+
+_ANSWER_LIMIT = 64 * 1024  # bytes read of an answer; all receivers answer far less
+
+
+class Poster:
+    """Posts to one URL over a kept connection, one request at a time."""
+
+    def __init__(self, url: str, read: Read) -> None:
+        self._url = url
+        self._read = read
+        self._session: requests.Session | None = None
+
+    def post(self, request: Request, seconds: float) -> Outcome:
+        """Send a request and read what its answer means; raises nothing."""
+        from requests.exceptions import RequestException, Timeout  # deferred: cold start
+
+        try:
+            return self._exchange(request, time.monotonic() + seconds)
+        except Timeout:
+            return Unavailable(Reason.TIMEOUT, "no answer in time")
+        except RequestException as error:
+            detail = _innermost(error)
+            if detail == TimeoutError.__name__:  # in the middle of the answer's body
+                return Unavailable(Reason.TIMEOUT, "no answer in time")
+            return Unavailable(Reason.CONNECTION, f"no answer: {detail}", passing=True)
+
+    def close(self) -> None:
+        """Close the connections."""
+        if self._session is not None:
+            self._session.close()
+
+    def _exchange(self, request: Request, deadline: float) -> Outcome:
+        if self._session is None:
+            self._session = _new_session()
+        with self._session.post(
+            self._url,
+            data=request.body,
+            headers=dict(request.headers),
+            timeout=max(0.001, deadline - time.monotonic()),
+            allow_redirects=False,
+            stream=True,
+        ) as response:
+            body = b""
+            for chunk in response.iter_content(8192):
+                body += chunk
+                if len(body) > _ANSWER_LIMIT:
+                    break
+            return self._read(response.status_code, response.headers, body)
+
+
+class Posters:
+    """Posts the same request to all members of a receiver's cluster at once, as Prometheus does."""
+
+    def __init__(self, receiver: Receiver) -> None:
+        self._first, *self._others = (Poster(url, receiver.outcome) for url in receiver.urls)
+        self._threads = ThreadPoolExecutor(len(self._others)) if self._others else None
+
+    def post(self, request: Request, seconds: float) -> Outcome:
+        """Send a request to all; that one member accepts it is enough. Raises nothing."""
+        if self._threads is None:
+            return self._first.post(request, seconds)
+        futures = [self._threads.submit(each.post, request, seconds) for each in self._others]
+        outcomes = [self._first.post(request, seconds), *(future.result() for future in futures)]
+        return min(outcomes, key=_preference)
+
+    def close(self) -> None:
+        """Close the connections."""
+        if self._threads is not None:
+            self._threads.shutdown()
+        for poster in (self._first, *self._others):
+            poster.close()
+
+
+def _preference(outcome: Outcome) -> int:
+    """Of several outcomes the lowest counts: what one member has cannot be lost."""
+    return (Accepted, Unavailable, Refused).index(type(outcome))
+
+
+def _new_session() -> requests.Session:
+    import requests
+
+    session = requests.Session()
+    session.headers["user-agent"] = "logs-handler"
+    session.trust_env = False  # no proxy and no netrc between pods of one cluster
+    adapter = _adapter()
+    for scheme in ("http://", "https://"):
+        session.mount(scheme, adapter)
+    return session
+
+
+@cache
+def _pools() -> dict[str, Any]:
+    """urllib3's connection pools, with connections whose answers are read against a deadline."""
+    from urllib3.connection import HTTPConnection, HTTPSConnection
+    from urllib3.connectionpool import HTTPConnectionPool, HTTPSConnectionPool
+
+    plain = type("Plain", (HTTPConnection,), {"response_class": _Response})
+    secure = type("Secure", (HTTPSConnection,), {"response_class": _Response})
+    return {
+        "http": type("PlainPool", (HTTPConnectionPool,), {"ConnectionCls": plain}),
+        "https": type("SecurePool", (HTTPSConnectionPool,), {"ConnectionCls": secure}),
+    }
+
+
+def _adapter() -> requests.adapters.HTTPAdapter:
+    from requests.adapters import HTTPAdapter
+
+    adapter = HTTPAdapter(pool_connections=4, pool_maxsize=1)
+    adapter.poolmanager.pool_classes_by_scheme = _pools()
+    return adapter
+
+
+class _Response(HTTPResponse):
+    """An answer all of which has to come within the socket's timeout."""
+
+    def __init__(self, sock: socket, *arguments: Any, **options: Any) -> None:
+        super().__init__(sock, *arguments, **options)
+        self.fp.close()
+        self.fp = io.BufferedReader(_Reader(sock))
+
+
+class _Reader(io.RawIOBase):
+    """Reads a socket until the time that its timeout allows from now is over."""
+
+    def __init__(self, sock: socket) -> None:
+        self._socket = sock
+        self._raw: SocketIO = sock.makefile("rb", buffering=0)
+        self._deadline = time.monotonic() + (sock.gettimeout() or 0)
+
+    def readable(self) -> bool:
+        """Always."""
+        return True
+
+    def readinto(self, buffer: Buffer) -> int | None:
+        """Wait for bytes; raises TimeoutError where the time is over."""
+        remaining = self._deadline - time.monotonic()
+        if remaining <= 0:
+            raise TimeoutError
+        self._socket.settimeout(remaining)
+        return self._raw.readinto(buffer)
+
+    def close(self) -> None:
+        """Give the socket back to its connection."""
+        self._raw.close()
+        super().close()
+
+
+def _innermost(error: BaseException) -> str:
+    """What is at the bottom of a chain of errors; the texts above it repeat the URL, a secret."""
+    while error.__cause__ or error.__context__:
+        error = error.__cause__ or error.__context__ or error
+    strerror = getattr(error, "strerror", None)
+    return strerror if isinstance(strerror, str) else type(error).__name__

@@ -1,0 +1,127 @@
+"""What came of a request before delivery, and the reply that its alerts' outcomes make of it."""
+
+from __future__ import annotations
+
+import logging
+import time
+from collections.abc import Hashable, Mapping, Sequence
+from concurrent.futures import Future
+from dataclasses import dataclass
+
+from function import replies
+from function.alerts import Alert
+from function.errors import AlertRefused, ReceiverUnavailable, RequestError
+from function.logs import log
+from function.memory import Memory
+from function.receivers import Accepted, Outcome, Reason, Receiver, Refused, Unavailable
+from function.replies import Reply
+from function.timestamps import SECOND
+
+RETRY_AFTER = 5  # seconds; KafkaSource keeps to its own back-off, other senders may look
+# A delivered event is remembered for longer than KafkaSource's ten minutes of retries.
+REMEMBER_EVENT = 900 * SECOND
+
+
+@dataclass(frozen=True, slots=True)
+class Fired:
+    """An alert of a request: where its record stood, and the identity of the event it came in."""
+
+    alert: Alert
+    position: str | None
+    event: Hashable | None
+
+
+@dataclass(frozen=True, slots=True)
+class Receipt:
+    """A request that was read. ``memory`` learns what was delivered."""
+
+    records: int
+    problems: Sequence[RequestError]
+    fired: Sequence[Fired]
+    headers: Mapping[str, str]
+    receiver: Receiver
+    memory: Memory
+
+    def reply(self, outcomes: Sequence[Outcome]) -> Reply:
+        """The reply when each alert has its outcome."""
+        self._remember(outcomes)
+        undelivered = [
+            error
+            for outcome, fired in zip(outcomes, self.fired, strict=True)
+            if (error := _undelivered(outcome, fired.position))
+        ]
+        problems = [*undelivered, *self.problems]
+        if problems:
+            return refuse(problems, self.headers)
+        return self._summary() if _wants_summary(self.headers) else replies.no_content()
+
+    def _remember(self, outcomes: Sequence[Outcome]) -> None:
+        """Note the alerts that were accepted, and the events all of whose alerts were."""
+        delivered: dict[Hashable, bool] = {}
+        for outcome, fired in zip(outcomes, self.fired, strict=True):
+            accepted = isinstance(outcome, Accepted)
+            if accepted and fired.alert.repeat_interval:
+                self.memory.remember(fired.alert.fingerprint, fired.alert.repeat_interval)
+            if fired.event is not None:
+                delivered[fired.event] = accepted and delivered.get(fired.event, True)
+        for event, whole in delivered.items():
+            if whole:
+                self.memory.remember(event, REMEMBER_EVENT)
+
+    def _summary(self) -> Reply:
+        now = time.time_ns()
+        return replies.summary(
+            {
+                "records": self.records,
+                "matches": len(self.fired),
+                "alerts": [self.receiver.as_sent(fired.alert, now) for fired in self.fired],
+            }
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class Pending:
+    """A reply that waits for delivery; ``budget`` is how long a door waits, in seconds."""
+
+    future: Future[list[Outcome]]
+    budget: float
+    receipt: Receipt
+
+    def give_up(self) -> Reply:
+        """The reply where no outcome came in time; the alerts may still arrive, and then twice."""
+        late = Unavailable(Reason.TIMEOUT, "no answer in time")
+        return self.receipt.reply([late] * len(self.receipt.fired))
+
+
+def refuse(problems: Sequence[RequestError], headers: Mapping[str, str]) -> Reply:
+    """The refusal of a request, and a line about it in the log."""
+    reply = replies.refusal(problems)
+    log(
+        logging.WARNING,
+        "request_refused",
+        status=reply.status,
+        detail=replies.sentence(replies.first(problems)),
+        problems=len(problems),
+        event_source=headers.get("ce-source"),  # of binary mode, all that KafkaSource sends
+        event_id=headers.get("ce-id"),
+        traceparent=headers.get("traceparent"),
+    )
+    return reply
+
+
+def _undelivered(outcome: Outcome, position: str | None) -> RequestError | None:
+    """The error that an outcome means for the request; None for an accepted alert."""
+    if isinstance(outcome, Refused):
+        return AlertRefused(outcome.detail, position)
+    if isinstance(outcome, Unavailable):
+        return ReceiverUnavailable(outcome.detail, outcome.retry_after or RETRY_AFTER, position)
+    return None
+
+
+def _wants_summary(headers: Mapping[str, str]) -> bool:
+    """RFC 7240: ``Prefer: return=representation``, alone or among others.
+
+    KafkaSource always sends ``Prefer: reply``, which asks for no such thing.
+    """
+    preferences = headers.get("prefer", "").lower().replace('"', "").split(",")
+    return "return=representation" in (item.partition(";")[0].strip() for item in preferences)

@@ -1,0 +1,72 @@
+"""An event's data → its values → their log records.
+
+One record per value is the norm; a JSON array, JSON lines and an OTLP export hold several.
+"""
+
+from __future__ import annotations
+
+from function import json_text
+from function.errors import RecordError
+from function.json_text import JSON
+from function.records import otlp, shapes
+from function.records.record import LogRecord
+
+Records = list[LogRecord | RecordError]
+
+
+def read(data: JSON, received: int | None) -> Records:
+    """Read the records in an event's data: bytes, or a JSON value that is decoded already.
+
+    ``received`` is the event's own time, for records that carry none. An element that is no
+    object is returned as a RecordError in its place; data that holds nothing readable raises one.
+    """
+    if data is None:
+        raise RecordError("the event carries no data: a log record is a JSON object")
+    values, unit = _values(data) if isinstance(data, bytes) else (data, "record")
+    if not isinstance(values, list):
+        return _records(values, received)
+    found: Records = []
+    for number, value in enumerate(values, 1):
+        found += _in_batch(value, received, f"{unit} {number}")
+    return found
+
+
+def _values(data: bytes) -> tuple[JSON, str]:
+    """Decode one JSON value, or JSON lines as a list; with what an element is called."""
+    try:
+        return json_text.loads(data), "record"
+    except json_text.NotJSON as error:
+        lines = [line for line in data.split(b"\n") if line.strip()]
+        if len(lines) < 2 or not isinstance(_line(lines[0]), dict):
+            raise RecordError(f"the data is not JSON: {error}") from None
+        return [_line(line) for line in lines], "line"
+
+
+def _line(line: bytes) -> JSON | RecordError:
+    try:
+        return json_text.loads(line)
+    except json_text.NotJSON as error:
+        return RecordError(f"not JSON: {error}")
+
+
+def _records(value: JSON, received: int | None) -> Records:
+    if not isinstance(value, dict):
+        raise RecordError(f"a log record is a JSON object, not {json_text.kind(value)}")
+    if otlp.is_export(value):
+        return otlp.records(value, received)
+    return [shapes.record(value, received)]
+
+
+def _in_batch(value: JSON, received: int | None, position: str) -> Records:
+    if isinstance(value, RecordError):
+        return [RecordError(value.detail, position)]
+    try:
+        found = _records(value, received)
+    except RecordError as error:
+        return [RecordError(error.detail, position)]
+    return [
+        RecordError(each.detail, f"{position}, {each.position}")
+        if isinstance(each, RecordError)
+        else each
+        for each in found
+    ]

@@ -1,0 +1,1 @@
+"""The parts of the KafkaSource emulator: what is sent, what is retried, what is committed."""

@@ -1,0 +1,1 @@
+"""The parts of the inbox: how Notification Manager and Alertmanager read requests and answer."""
