@@ -15,9 +15,10 @@ from werkzeug.exceptions import HTTPException
 
 from function import logs, pages, receivers, replies
 from function.delivery import Delivery, Limits
-from function.errors import ConfigError, ContentTooLarge, EventError, RequestError
+from function.errors import ConfigError, ContentTooLarge, EventError, RequestError, SettingsError
 from function.metrics import CONTENT_TYPE, Metrics
 from function.receipt import Pending
+from function.receivers import Receiver
 from function.reload import RuleFile
 from function.replies import Reply
 from function.settings import Settings
@@ -83,9 +84,16 @@ def _sink(settings: Settings, metrics: Metrics) -> Sink:
         post_timeout=settings.receiver_timeout,
         budget=settings.delivery_timeout,
     )
-    receiver = receivers.create(settings.receiver, settings.receiver_url)
+    receiver = _receiver(settings)
     delivery = Delivery(receiver, limits, metrics)
     return Sink(rules.current, delivery, metrics)
+
+
+def _receiver(settings: Settings) -> Receiver:
+    try:
+        return receivers.create(settings.receiver, settings.receiver_url, settings.k_ce_overrides)
+    except ValueError as error:
+        raise SettingsError([f"K_CE_OVERRIDES: {error}"]) from None
 
 
 def _headers() -> dict[str, str]:

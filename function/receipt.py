@@ -53,7 +53,12 @@ class Receipt:
         problems = [*undelivered, *self.problems]
         if problems:
             return refuse(problems, self.headers)
-        return self._summary() if _wants_summary(self.headers) else replies.no_content()
+        if _wants_summary(self.headers):
+            return self._summary()
+        if self.fired and not self.receiver.urls:
+            answer = self.receiver.request([each.alert for each in self.fired], time.time_ns())
+            return Reply(200, answer.headers, answer.body)
+        return replies.no_content()
 
     def _remember(self, outcomes: Sequence[Outcome]) -> None:
         """Note the alerts that were accepted, and the events all of whose alerts were."""

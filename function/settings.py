@@ -13,7 +13,7 @@ from function.errors import SettingsError
 
 _T = TypeVar("_T")
 
-RECEIVERS = ("notification-manager", "alertmanager")
+RECEIVERS = ("notification-manager", "alertmanager", "slack", "cloudevents", "reply")
 NOTIFICATION_MANAGER_URL = (  # where KubeSphere installs it
     "http://notification-manager-svc.kubesphere-monitoring-system.svc:19093/api/v2/alerts"
 )
@@ -124,13 +124,22 @@ SETTINGS = (
         "RECEIVER",
         _receiver,
         "notification-manager",
-        f"where alerts go: {' or '.join(RECEIVERS)}",
+        f"where alerts go: {', '.join(RECEIVERS)}",
     ),
     Setting(
         "RECEIVER_URL",
         _urls,
         NOTIFICATION_MANAGER_URL,
         "the full URL that alerts are posted to, or several, with commas, of one cluster",
+    ),
+    Setting(
+        "K_SINK",
+        _optional(_urls),
+        "",
+        "where CloudEvents go without RECEIVER_URL; a SinkBinding sets it",
+    ),
+    Setting(
+        "K_CE_OVERRIDES", str, "", "extension attributes of CloudEvents; a SinkBinding sets it"
     ),
     Setting("RECEIVER_TIMEOUT", _seconds, "5s", "how long one POST to the receiver may take"),
     Setting(
@@ -167,6 +176,8 @@ class Settings:
     rules_file: Path
     receiver: str
     receiver_url: tuple[str, ...] = field(repr=False)  # they may carry a password or a token
+    k_sink: tuple[str, ...] | None = field(repr=False)
+    k_ce_overrides: str
     receiver_timeout: float
     delivery_timeout: float
     delivery_concurrency: int
@@ -189,6 +200,9 @@ class Settings:
                 values[setting.attribute] = setting.parse(text)
             except ValueError as error:
                 problems.append(f"{setting.name}: {error}")
+        binding = values.get("receiver") == "cloudevents" and values.get("k_sink")
+        if binding and not environ.get("RECEIVER_URL", "").strip():
+            values["receiver_url"] = values["k_sink"]
         problems += _contradictions(values, environ)
         if problems:
             raise SettingsError(problems)
@@ -197,6 +211,8 @@ class Settings:
     @property
     def receiver_address(self) -> str:
         """Where alerts go, without what may be secret: scheme, host and port."""
+        if self.receiver == "reply":
+            return "whoever asks"
         return ", ".join(_address_of(url) for url in self.receiver_url)
 
 
@@ -210,7 +226,10 @@ def _contradictions(values: Mapping[str, Any], environ: Mapping[str, str]) -> li
     """What is wrong with settings that are each right by themselves."""
     problems = []
     receiver = values.get("receiver", RECEIVERS[0])
-    if receiver != RECEIVERS[0] and not environ.get("RECEIVER_URL"):
+    given = environ.get("RECEIVER_URL", "").strip() or (
+        receiver == "cloudevents" and values.get("k_sink")
+    )
+    if receiver not in (RECEIVERS[0], "reply") and not given:
         problems.append(f"RECEIVER_URL: it is needed with RECEIVER={receiver}")
     post, wait = values.get("receiver_timeout"), values.get("delivery_timeout")
     if post and wait and post > wait:

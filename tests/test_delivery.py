@@ -7,7 +7,7 @@ import socket
 import threading
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager, suppress
+from contextlib import ExitStack, contextmanager, suppress
 
 import pytest
 
@@ -181,6 +181,42 @@ class TestGroupCommit:
         with servers.receiver() as receiver, delivery(receiver.url) as sender:
             assert sender.submit([article()] * 5).result(10) == [Accepted()] * 5
         assert [len(body["alerts"]) for body in receiver.bodies] == [1]
+
+
+class TestACluster:
+    """Several URLs: the same alerts to all members, as Prometheus posts to Alertmanagers."""
+
+    @staticmethod
+    @contextmanager
+    def of(*answers: Answer) -> Iterator[tuple[Delivery, list[servers.Receiver]]]:
+        with ExitStack() as stack:
+            members = [stack.enter_context(servers.receiver(answer)) for answer in answers]
+            receiver = receivers.create("alertmanager", [member.url for member in members])
+            opened = Delivery(receiver, Limits(2, 100, 0.5, 4), Metrics())
+            stack.callback(opened.close)
+            yield opened, members
+
+    def test_gets_every_alert_at_every_member(self) -> None:
+        with self.of(Answer(), Answer(), Answer()) as (sender, members):
+            assert sender.submit([article()]).result(10) == [Accepted()]
+            assert [len(member.requests) for member in members] == [1, 1, 1]
+
+    @pytest.mark.parametrize(
+        "other", [Answer(500), Answer(400), Answer(drop=True), Answer(delay=1)]
+    )
+    def test_has_an_alert_when_one_member_has_it(self, other: Answer) -> None:
+        with self.of(other, Answer(200), other) as (sender, _):
+            assert sender.submit([article()]).result(10) == [Accepted()]
+
+    def test_is_asked_again_while_one_member_may_still_take_it(self) -> None:
+        with self.of(Answer(400), Answer(500)) as (sender, _):
+            [outcome] = sender.submit([article()]).result(10)
+        assert isinstance(outcome, Unavailable)
+
+    def test_refuses_what_all_members_refuse(self) -> None:
+        with self.of(Answer(400), Answer(422)) as (sender, _):
+            [outcome] = sender.submit([article()]).result(10)
+        assert isinstance(outcome, Refused)
 
 
 class TestTrouble:

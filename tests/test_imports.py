@@ -20,7 +20,7 @@ MAY_IMPORT = {
     "replay": "alerts records rules timestamps json_text errors",
     "app": "sink receipt pages replies reload receivers delivery metrics settings errors logs",
     "pages": "sink settings",
-    "sink": "reading rules alerts delivery receipt replies memory metrics errors",
+    "sink": "reading rules alerts delivery receipt receivers replies memory metrics errors",
     "receipt": "alerts receivers replies memory timestamps errors logs",
     "reading": "events records json_text errors",
     "memory": "",

@@ -47,8 +47,8 @@ def log_events() -> set[str]:
                 continue
             called = ast.unparse(node.func)
             position = {"log": 1, "logs.log": 1, "logs.exception": 0}.get(called)
-            if position is not None and isinstance(node.args[position], ast.Constant):
-                found.add(str(node.args[position].value))
+            if position is not None:
+                found.add(str(ast.literal_eval(node.args[position])))
     return found
 
 

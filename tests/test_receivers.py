@@ -28,8 +28,16 @@ def another(**labels: str) -> Alert:
     return replace(article(), labels=changed, fingerprint=fingerprint(changed))
 
 
-def test_the_settings_name_the_receivers_that_there_are() -> None:
-    assert tuple(receivers.RECEIVERS) == RECEIVERS
+@pytest.mark.parametrize("name", RECEIVERS)
+def test_every_receiver_of_the_settings_can_be_made_and_knows_its_name(name: str) -> None:
+    receiver = receivers.create(name, [URL])
+    assert receiver.name == name
+    assert receiver.urls == (() if name == "reply" else [URL])
+
+
+def test_overrides_that_cannot_be_used_are_refused() -> None:
+    with pytest.raises(ValueError, match="it is no JSON"):
+        receivers.create("cloudevents", [URL], "{")
 
 
 class TestNotificationManager:

@@ -53,7 +53,11 @@ def test_durations_and_sizes_are_written_with_units() -> None:
 @pytest.mark.parametrize(
     ("name", "value", "answer"),
     [
-        ("RECEIVER", "pager", "'pager' is none of notification-manager, alertmanager"),
+        (
+            "RECEIVER",
+            "pager",
+            "'pager' is none of notification-manager, alertmanager, slack, cloudevents, reply",
+        ),
         ("RECEIVER_URL", "am:9093", "it is no http:// or https:// URL"),
         ("RECEIVER_URL", "ftp://am/", "it is no http:// or https:// URL"),
         ("RECEIVER_URL", "http://:80/", "it is no http:// or https:// URL"),
@@ -84,6 +88,26 @@ def test_a_receiver_without_a_default_address_needs_one() -> None:
     assert problems(RECEIVER="alertmanager") == [
         "RECEIVER_URL: it is needed with RECEIVER=alertmanager"
     ]
+
+
+def test_a_sink_binding_says_where_cloudevents_go_unless_the_operator_does() -> None:
+    bound = {"RECEIVER": "cloudevents", "K_SINK": "http://broker.test/default"}
+    assert Settings.from_environ(bound).receiver_url == ("http://broker.test/default",)
+    both = Settings.from_environ({**bound, "RECEIVER_URL": "http://mine.test/"})
+    assert both.receiver_url == ("http://mine.test/",)
+    other = Settings.from_environ({"K_SINK": "http://broker.test/default"})
+    assert other.receiver_address.startswith("http://notification-manager")
+
+
+def test_alerts_that_leave_in_the_reply_need_no_address() -> None:
+    assert Settings.from_environ({"RECEIVER": "reply"}).receiver_address == "whoever asks"
+
+
+def test_several_members_of_a_cluster_are_given_with_commas() -> None:
+    urls = "http://am-0:9093/api/v2/alerts, http://am-1:9093/api/v2/alerts"
+    settings = Settings.from_environ({"RECEIVER": "alertmanager", "RECEIVER_URL": urls})
+    assert settings.receiver_address == "http://am-0:9093, http://am-1:9093"
+    assert len(settings.receiver_url) == 2
 
 
 def test_one_post_may_not_take_longer_than_the_request_waits() -> None:

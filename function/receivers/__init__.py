@@ -17,12 +17,7 @@ from function.receivers.contract import (
 )
 from function.receivers.notification_manager import NotificationManager
 
-RECEIVERS: dict[str, type[Alertmanager] | type[NotificationManager]] = {
-    receiver.name: receiver for receiver in (NotificationManager, Alertmanager)
-}
-
 __all__ = [
-    "RECEIVERS",
     "Accepted",
     "Outcome",
     "Reason",
@@ -35,6 +30,21 @@ __all__ = [
 ]
 
 
-def create(name: str, urls: Sequence[str]) -> Receiver:
-    """The receiver called ``name`` that posts to ``urls``; the names are settings.RECEIVERS."""
-    return RECEIVERS[name](urls)
+def create(name: str, urls: Sequence[str], overrides: str = "") -> Receiver:
+    """The receiver called ``name``, one of settings.RECEIVERS, that posts to ``urls``.
+
+    ``overrides`` is K_CE_OVERRIDES, for the receivers that send CloudEvents; raises ValueError
+    where it cannot be used.
+    """
+    if name == "slack":
+        from function.receivers.slack import Slack  # deferred: only its users pay for it
+
+        return Slack(urls)
+    if name in ("cloudevents", "reply"):
+        from function.receivers import cloudevents, reply
+
+        extensions = cloudevents.overrides(overrides)
+        if name == "reply":
+            return reply.Reply(extensions)
+        return cloudevents.CloudEvents(urls, extensions)
+    return Alertmanager(urls) if name == "alertmanager" else NotificationManager(urls)

@@ -1,0 +1,60 @@
+"""The `reply` receiver: alerts leave as the CloudEvent that answers the request."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from cloudevents.core.formats.json import JSONFormat
+
+from tests import servers
+from tests.servers import CLOUDEVENT, Function
+
+ARTICLE = (Path(__file__).parent / "records" / "article.json").read_bytes().strip()
+TRACE = "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01"
+
+
+@pytest.fixture(scope="module")
+def door(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Function]:
+    overrides = '{"extensions": {"cluster": "prod"}}'
+    with servers.function(
+        tmp_path_factory.mktemp("reply"), RECEIVER="reply", K_CE_OVERRIDES=overrides
+    ) as running:
+        yield running
+
+
+def test_a_match_is_answered_with_one_valid_event(door: Function) -> None:
+    answer = door.post(ARTICLE, headers=servers.event(traceparent=TRACE))
+    assert answer.status_code == 200
+    assert answer.headers["content-type"] == "application/cloudevents+json; charset=utf-8"
+    event = JSONFormat().read(None, answer.content)
+    assert event.get_type() == "dev.logs-handler.alerts"
+    assert event.get_extension("cluster") == "prod"
+    assert event.get_extension("traceparent") == TRACE
+    [alert] = json.loads(answer.content)["data"]["alerts"]
+    assert alert["labels"]["path"] == "/notfound"
+
+
+def test_what_matches_nothing_is_answered_with_nothing(door: Function) -> None:
+    answer = door.post(b'{"log": "hello"}')
+    assert (answer.status_code, answer.content) == (204, b"")
+
+
+def test_an_event_that_comes_again_gets_the_same_answer_again(door: Function) -> None:
+    first = door.post(ARTICLE, headers=CLOUDEVENT)
+    again = door.post(ARTICLE, headers=CLOUDEVENT)
+    assert first.status_code == again.status_code == 200
+    assert first.content == again.content
+
+
+def test_several_alerts_of_a_request_share_the_event(door: Function) -> None:
+    other = ARTICLE.replace(b"/notfound", b"/other")
+    answer = door.post(b"[" + ARTICLE + b"," + other + b"]")
+    assert len(answer.json()["data"]["alerts"]) == 2
+
+
+def test_a_person_gets_the_summary_instead(door: Function) -> None:
+    answer = door.post(ARTICLE, headers=servers.event(prefer="return=representation"))
+    assert answer.json()["matches"] == 1
