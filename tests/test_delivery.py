@@ -7,13 +7,15 @@ import socket
 import threading
 import time
 from collections.abc import Callable, Iterator
+from concurrent.futures import Future
 from contextlib import ExitStack, contextmanager, suppress
 
 import pytest
 
 from function import receivers
-from function.delivery import Delivery, Limits
+from function.delivery import Delivery, Limits, Waiting
 from function.metrics import Metrics
+from function.posting import Posters
 from function.receivers import Accepted, Outcome, Reason, Refused, Unavailable
 from tests import servers
 from tests.servers import Answer
@@ -102,15 +104,17 @@ def test_a_receiver_that_is_not_there_is_told_without_the_url_which_may_be_a_sec
 
 
 def test_an_alert_that_waited_too_long_for_its_turn_is_not_posted_any_more() -> None:
-    with (
-        servers.receiver(Answer(delay=0.4)) as receiver,
-        delivery(receiver.url, timeout=1, budget=0.3, concurrency=1, batch=1) as sender,
-    ):
-        futures = [sender.submit([another(path=f"/{number}")]) for number in range(4)]
-        outcomes = [future.result(10)[0] for future in futures]
-    late = Unavailable(Reason.TIMEOUT, "the receiver was busy for the whole time")
-    assert outcomes[2:] == [late] * 2
-    assert len(receiver.requests) <= 2
+    now = time.monotonic()
+    late = Waiting([another(path="/late")], Future(), deadline=now - 1)
+    timely = Waiting([another(path="/timely")], Future(), deadline=now + 5)
+    with servers.receiver() as receiver, delivery(receiver.url) as sender:
+        posters = Posters(sender.receiver)
+        sender._deliver(posters, [late, timely])
+        posters.close()
+    busy = Unavailable(Reason.TIMEOUT, "the receiver was busy for the whole time")
+    assert late.future.result(0) == [busy]
+    assert timely.future.result(0) == [Accepted()]
+    assert b"/late" not in receiver.requests[0][1]
 
 
 def test_the_receiver_says_when_to_come_back() -> None:
