@@ -16,7 +16,7 @@ from dataclasses import dataclass
 from threading import Condition, Thread
 
 from function.alerts import Alert
-from function.logs import log
+from function.logs import exception, log
 from function.metrics import Metrics
 from function.posting import Posters
 from function.receivers import Accepted, Outcome, Reason, Receiver, Refused, Unavailable
@@ -114,7 +114,13 @@ class Delivery:
         """A sender's life: take what is waiting, deliver it, again."""
         poster = Posters(self.receiver)
         while batch := self._take():
-            self._deliver(poster, batch)
+            try:
+                self._deliver(poster, batch)
+            except Exception as error:  # noqa: BLE001 - a sender outlives any bug: others wait for it
+                exception("unexpected_error", path="delivery")
+                for waiting in batch:
+                    if not waiting.future.done():
+                        waiting.future.set_exception(error)
             with self._changed:
                 self._posting -= 1
         poster.close()

@@ -12,7 +12,7 @@ from collections import OrderedDict
 from collections.abc import Callable, Hashable
 from threading import Lock
 
-REMEMBERED = 100_000  # the oldest are forgotten first, and then sent once more than needed
+REMEMBERED = 10_000  # the oldest are forgotten first, and then sent once more than needed
 
 
 class Memory:

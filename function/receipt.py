@@ -33,14 +33,15 @@ class Fired:
 
 @dataclass(frozen=True, slots=True)
 class Receipt:
-    """A request that was read. ``memory`` learns what was delivered."""
+    """A request that was read; the two memories learn what was delivered."""
 
     records: int
     problems: Sequence[RequestError]
     fired: Sequence[Fired]
     headers: Mapping[str, str]
     receiver: Receiver
-    memory: Memory
+    delivered_events: Memory
+    delivered_alerts: Memory
 
     def reply(self, outcomes: Sequence[Outcome]) -> Reply:
         """The reply when each alert has its outcome."""
@@ -66,12 +67,12 @@ class Receipt:
         for outcome, fired in zip(outcomes, self.fired, strict=True):
             accepted = isinstance(outcome, Accepted)
             if accepted and fired.alert.repeat_interval:
-                self.memory.remember(fired.alert.fingerprint, fired.alert.repeat_interval)
+                self.delivered_alerts.remember(fired.alert.fingerprint, fired.alert.repeat_interval)
             if fired.event is not None:
                 delivered[fired.event] = accepted and delivered.get(fired.event, True)
         for event, whole in delivered.items():
             if whole:
-                self.memory.remember(event, REMEMBER_EVENT)
+                self.delivered_events.remember(event, REMEMBER_EVENT)
 
     def _summary(self) -> Reply:
         now = time.time_ns()

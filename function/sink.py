@@ -33,7 +33,8 @@ class Sink:
         self.rules = rules
         self.delivery = delivery
         self._metrics = metrics
-        self._memory = Memory()
+        self._events = Memory()
+        self._alerts = Memory()
 
     def receive(self, headers: Mapping[str, str], body: bytes) -> Reply | Pending:
         """Take an HTTP message with CloudEvents; ``headers`` have lower-case names."""
@@ -77,7 +78,8 @@ class Sink:
             fired=fired,
             headers=headers,
             receiver=self.delivery.receiver,
-            memory=self._memory,
+            delivered_events=self._events,
+            delivered_alerts=self._alerts,
         )
         if not self.delivery.receiver.urls:  # the reply itself carries the alerts
             return receipt.reply([Accepted()] * len(fired))
@@ -94,7 +96,7 @@ class Sink:
         event: Hashable | None = None
         if place.event is not None and self.delivery.receiver.urls:
             event = reading.identity(place.event)
-            if self._memory.holds(event):
+            if self._events.holds(event):
                 self._metrics.event_redelivered()
                 return []
         made = (alerts.alert(match, now, traceparent) for match in matches)
@@ -102,7 +104,7 @@ class Sink:
 
     def _is_new(self, alert: Alert) -> bool:
         """Whether the same labels were not delivered less than the rule's interval ago."""
-        if not alert.repeat_interval or not self._memory.holds(alert.fingerprint):
+        if not alert.repeat_interval or not self._alerts.holds(alert.fingerprint):
             return True
         self._metrics.alert_held_back()
         return False

@@ -9,6 +9,7 @@ import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import Future
 from contextlib import ExitStack, contextmanager, suppress
+from dataclasses import replace
 
 import pytest
 
@@ -291,6 +292,13 @@ class TestTrouble:
 
             receiver.answers = [Answer(200)]
             assert sender.submit([article()]).result(10) == [Accepted()], "it is back"
+            assert sender.submit([article()]).result(10) == [Accepted()]
+
+    def test_of_our_own_making_ends_no_sender(self) -> None:
+        with servers.receiver() as receiver, delivery(receiver.url, concurrency=1) as sender:
+            broken = replace(article(), starts_at=-(10**30))  # no timestamp can say that
+            with pytest.raises(OverflowError):
+                sender.submit([broken]).result(10)
             assert sender.submit([article()]).result(10) == [Accepted()]
 
     def test_what_comes_after_the_end_is_refused_at_once(self) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import json
+import time
 from collections import Counter
 from collections.abc import Iterator
 from dataclasses import replace
@@ -13,6 +14,7 @@ from typing import Any
 import pytest
 import requests
 
+from function import timestamps
 from local import sample
 from local.broker import EmbeddedBroker
 from local.inbox import Inbox
@@ -173,3 +175,21 @@ def test_a_real_alertmanager_takes_every_alert_of_the_sample_and_agrees_on_the_f
     sent = {json.dumps(alert["labels"], sort_keys=True) for alert in again.json()["alerts"]}
     assert set(labels) == sent
     assert len(labels) == len(sent), "the second time was no second alert"
+
+
+def test_a_record_of_an_hour_ago_fires_in_a_real_alertmanager_and_its_redelivery_is_no_second_alert(
+    tmp_path: Path,
+) -> None:
+    an_hour_ago = timestamps.format(time.time_ns() - 3600 * timestamps.SECOND)
+    record = ARTICLE.replace(b'"@timestamp":1629856477.226758,', b"").replace(
+        b"2021-08-25T01:54:37.226757612Z", an_hour_ago.encode()
+    )
+    with alertmanager() as url:
+        settings = {"RECEIVER": "alertmanager", "RECEIVER_URL": f"{url}/api/v2/alerts"}
+        for _pod in range(2):  # the second one has not seen the first one's deliveries
+            with servers.function(tmp_path, port=None, **settings) as door:
+                for _ in range(3):
+                    assert door.post(record, headers=servers.CLOUDEVENT).status_code == 204
+        [alert] = requests.get(f"{url}/api/v2/alerts", timeout=5).json()
+    assert alert["status"]["state"] == "active"
+    assert alert["startsAt"][:19] == an_hour_ago[:19]

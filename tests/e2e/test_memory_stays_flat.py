@@ -1,0 +1,122 @@
+"""The function's memory does not grow, however many requests come and receivers fail."""
+
+from __future__ import annotations
+
+import itertools
+import socket
+import threading
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import pytest
+
+from tests import servers
+from tests.servers import Answer, Function, Receiver
+
+ARTICLE = (Path(__file__).parent.parent / "records" / "article.json").read_bytes().strip()
+OTHER = b'{"log":"nothing to see here","kubernetes":{"namespace_name":"demo-project"}}'
+CLIENTS = 16
+TOLERANCE = 0.05
+
+pytestmark = pytest.mark.skipif(
+    not Path("/proc/self/status").exists(), reason="/proc tells the memory, and is not here"
+)
+
+
+def resident(door: Function) -> int:
+    """KiB that the function's worker has in memory."""
+    master = door.process.pid
+    [worker] = Path(f"/proc/{master}/task/{master}/children").read_text().split()
+    lines = Path(f"/proc/{worker}/status").read_text().splitlines()
+    [line] = [line for line in lines if line.startswith("VmRSS")]
+    return int(line.split()[1])
+
+
+def request(number: int, matching: int) -> bytes:
+    """A request as KafkaSource sends it; each is an event of its own, one in so many matches."""
+    matches = number % matching == 0
+    body = ARTICLE.replace(b"/notfound", b"/%d" % number) if matches else OTHER
+    head = (
+        "POST / HTTP/1.1\r\nhost: x\r\nce-specversion: 1.0\r\nce-source: /s\r\nce-type: t\r\n"
+        f"ce-id: partition:0/offset:{number}\r\ncontent-length: {len(body)}\r\n\r\n"
+    )
+    return head.encode() + body
+
+
+def send(door: Function, numbers: Iterator[int], matching: int) -> None:
+    """Send requests over one connection, each after the answer to the one before."""
+    with socket.create_connection(("127.0.0.1", door.port), timeout=30) as connection:
+        stream = connection.makefile("rb")
+        for number in numbers:
+            connection.sendall(request(number, matching))
+            status = stream.readline()
+            assert status[9:12] in (b"204", b"503"), status
+            length = 0
+            while (line := stream.readline()) not in (b"\r\n", b""):
+                if line.lower().startswith(b"content-length:"):
+                    length = int(line[15:])
+            stream.read(length)
+
+
+def send_all(door: Function, numbers: range, matching: int) -> None:
+    """Send requests over all clients' connections."""
+    shared = iter(numbers)  # a range's iterator gives each number to one thread
+    threads = [threading.Thread(target=send, args=(door, shared, matching)) for _ in range(CLIENTS)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+
+
+@contextmanager
+def down_half_of_the_time(receiver: Receiver) -> Iterator[None]:
+    """Let the receiver drop every connection for a second, then be well for one, and so on."""
+    stop = threading.Event()
+
+    def alternate() -> None:
+        for answer in itertools.cycle((Answer(drop=True), Answer(200))):
+            receiver.answers = [answer]
+            receiver.requests.clear()  # it is not the receiver's memory that is measured
+            receiver.connections.clear()
+            if stop.wait(1):
+                return
+
+    thread = threading.Thread(target=alternate)
+    thread.start()
+    try:
+        yield
+    finally:
+        stop.set()
+        thread.join()
+
+
+def grows(tmp_path: Path, warm_up: int, requests: int) -> float:
+    """By how much of itself the memory has grown after the warm-up."""
+    with (
+        servers.receiver() as receiver,
+        down_half_of_the_time(receiver),
+        servers.function(
+            tmp_path,
+            RECEIVER_URL=receiver.url,
+            RECEIVER_TIMEOUT="200ms",
+            DELIVERY_TIMEOUT="300ms",
+            LOG_LEVEL="error",
+        ) as door,
+    ):
+        # With all of them matching, the memory of delivered events is soon at its largest.
+        send_all(door, range(warm_up), matching=1)
+        before = resident(door)
+        send_all(door, range(warm_up, warm_up + requests), matching=10)
+        time.sleep(0.5)
+        return resident(door) / before - 1
+
+
+def test_over_some_thousand_requests(tmp_path: Path) -> None:
+    assert abs(grows(tmp_path, warm_up=3000, requests=5000)) < TOLERANCE
+
+
+@pytest.mark.long
+def test_over_three_hundred_thousand_requests(tmp_path: Path) -> None:
+    assert abs(grows(tmp_path, warm_up=30_000, requests=300_000)) < TOLERANCE
