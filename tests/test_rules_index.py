@@ -105,9 +105,9 @@ class TestPatterns:
     @pytest.mark.parametrize(
         ("pattern", "reason"),
         [
-            ("(?<=a)b", "invalid perl operator: (?<="),
-            (r"(a)\1", r"invalid escape sequence: \1"),
-            ("a{2000}", "invalid repetition size: {2000}"),
+            ("x(?<=a)b", "invalid perl operator: (?<= at character 2"),
+            (r"(a)\1", r"invalid escape sequence: \1 at character 4"),
+            ("a{2000}", "invalid repetition size: {2000} at character 2"),
             ("(", "missing ): ("),
         ],
     )

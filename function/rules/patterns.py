@@ -57,5 +57,13 @@ def _reason(patterns: Sequence[str]) -> str:
             re2.compile(pattern, _options())
         except re2.error as error:
             reason = error.args[0]
-            return reason.decode("utf-8", "replace") if isinstance(reason, bytes) else str(reason)
+            text = reason.decode("utf-8", "replace") if isinstance(reason, bytes) else str(reason)
+            return f"{text}{_position(text, pattern)}"
     return f"the expressions need more than {_MEMORY} bytes together"
+
+
+def _position(reason: str, pattern: str) -> str:
+    """Where the part of an expression stands that RE2 names after the colon of its reason."""
+    part = reason.partition(": ")[2]
+    found = pattern.find(part) if part and part != pattern else -1
+    return f" at character {found + 1}" if found >= 0 else ""
