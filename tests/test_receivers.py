@@ -35,6 +35,12 @@ def test_every_receiver_of_the_settings_can_be_made_and_knows_its_name(name: str
     assert receiver.urls == (() if name == "reply" else [URL])
 
 
+@pytest.mark.parametrize("name", RECEIVERS)
+def test_every_receiver_has_its_section_in_the_docs(name: str) -> None:
+    page = Path(__file__).resolve().parent.parent / "docs" / "receivers.md"
+    assert f"\n## {name}\n" in page.read_text(encoding="utf-8")
+
+
 def test_overrides_that_cannot_be_used_are_refused() -> None:
     with pytest.raises(ValueError, match="it is no JSON"):
         receivers.create("cloudevents", [URL], "{")
