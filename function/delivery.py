@@ -8,6 +8,7 @@ much, the cost of a POST is shared, and a slow receiver does not set the pace.
 from __future__ import annotations
 
 import logging
+import math
 import time
 from collections import deque
 from collections.abc import Sequence
@@ -23,6 +24,7 @@ from function.receivers import Accepted, Outcome, Reason, Receiver, Refused, Una
 
 _QUEUE = 10  # batches that may wait; what comes then is refused at once, and comes again
 _RETRY_AFTER = 0.1  # seconds before the one retry of a broken connection or a passing error
+_LONGEST_PAUSE = 60  # seconds that a receiver's Retry-After is believed
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,6 +62,7 @@ class Delivery:
         self._alerts = 0  # in _waiting
         self._posting = 0  # senders that are not idle
         self._failing_since: float | None = None
+        self._pause_until = 0.0  # the receiver said Retry-After
         self._closed = False
         self._changed = Condition()  # guards all of the above that changes
         self._senders: list[Thread] = []
@@ -78,7 +81,8 @@ class Delivery:
                 self._start_senders()
                 self._changed.notify()
         if reason is not None:
-            waiting.future.set_result([Unavailable(Reason.BUSY, reason)] * len(alerts))
+            pause = max(0, math.ceil(self._pause_until - now)) or None
+            waiting.future.set_result([Unavailable(Reason.BUSY, reason, pause)] * len(alerts))
         return waiting.future
 
     def close(self) -> None:
@@ -95,6 +99,8 @@ class Delivery:
             return "the function is stopping"
         if self._waiting and self._alerts + alerts > self.limits.batch * _QUEUE:
             return f"{self._alerts} alerts are waiting already"
+        if now < self._pause_until:
+            return "the receiver has asked for a pause"
         down = self._failing_since is not None and now - self._failing_since > self.limits.budget
         if down and (self._waiting or self._posting):
             return "the receiver has been away for a while; one request is asking again"
@@ -186,8 +192,11 @@ class Delivery:
         with self._changed:
             if not isinstance(outcome, Unavailable):
                 self._failing_since = None
-            elif self._failing_since is None:
-                self._failing_since = time.monotonic()
+            else:
+                now = time.monotonic()
+                self._failing_since = self._failing_since or now
+                if outcome.retry_after:
+                    self._pause_until = now + min(outcome.retry_after, _LONGEST_PAUSE)
         return outcome
 
     def _post_once(self, poster: Posters, alerts: Sequence[Alert], deadline: float) -> Outcome:

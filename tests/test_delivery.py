@@ -294,6 +294,17 @@ class TestTrouble:
             assert sender.submit([article()]).result(10) == [Accepted()], "it is back"
             assert sender.submit([article()]).result(10) == [Accepted()]
 
+    def test_a_receiver_that_asks_for_a_pause_gets_it(self) -> None:
+        slow_down = Answer(429, headers={"retry-after": "1"})
+        with servers.receiver(slow_down, Answer(200)) as receiver, delivery(receiver.url) as sender:
+            sender.submit([article()]).result(10)
+            assert sender.submit([article()]).result(0) == [
+                Unavailable(Reason.BUSY, "the receiver has asked for a pause", retry_after=1)
+            ]
+            time.sleep(1)
+            assert sender.submit([article()]).result(10) == [Accepted()]
+        assert len(receiver.requests) == 2
+
     def test_of_our_own_making_ends_no_sender(self) -> None:
         with servers.receiver() as receiver, delivery(receiver.url, concurrency=1) as sender:
             broken = replace(article(), starts_at=-(10**30))  # no timestamp can say that
