@@ -27,8 +27,9 @@ lint: $(VENV)/tests.stamp  ## ruff and mypy
 	@$(BIN)/ruff format --check
 	@$(BIN)/mypy
 
-bench: $(VENV)/tests.stamp  ## what it costs to match a record against 1 to 5000 rules
+bench: $(VENV)/tests.stamp  ## what matching costs with 1 to 5000 rules, and what slow receivers do
 	@$(BIN)/python -m benchmarks.matching
+	@$(BIN)/python -m benchmarks.delivery
 
 kafka: .cache/kafka/.complete  ## Apache Kafka's jars, for the tests against a real broker (needs Maven and a JDK >= 17)
 
