@@ -6,7 +6,7 @@ delivers twice makes the same alert twice, and receivers can tell.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Hashable, Mapping
 from dataclasses import dataclass
 
 from function.rules import Match, fields
@@ -32,6 +32,11 @@ class Alert:
     keep_firing_for: int
     repeat_interval: int = 0
     traceparent: str = ""
+
+    @property
+    def identity(self) -> Hashable:
+        """What two alerts of the same record share, and alerts of different lines do not."""
+        return self.fingerprint, self.starts_at, tuple(self.annotations.items())
 
 
 def alert(match: Match, now: int, traceparent: str = "") -> Alert:

@@ -33,8 +33,9 @@ def create_app(settings: Settings) -> Flask:
     metrics = Metrics()
     sink = _sink(settings, metrics)
     app = Flask("function", static_folder=None)
-    # A POST to a path with two slashes is an error, not a redirect: KafkaSource follows none.
+    # A POST to a path with a slash too many is no redirect: KafkaSource follows none.
     app.url_map.merge_slashes = False
+    app.url_map.strict_slashes = False
     limit = settings.max_body_bytes
 
     @app.post("/")

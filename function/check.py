@@ -25,7 +25,8 @@ def main(path: Path) -> int:
     except RulesError as error:
         for problem in error.problems:
             print(problem, file=sys.stderr)
-        print(f"{len(error.problems)} problems in {path}", file=sys.stderr)
+        count = len(error.problems)
+        print(f"{count} problem{'s' * (count != 1)} in {path}", file=sys.stderr)
         return 1
     failures = list(failed_tests(rule_set))
     for line in (*warnings(rule_set), *failures):

@@ -62,6 +62,7 @@ class Delivery:
         self._alerts = 0  # in _waiting
         self._posting = 0  # senders that are not idle
         self._failing_since: float | None = None
+        self._failed_at = 0.0
         self._pause_until = 0.0  # the receiver said Retry-After
         self._closed = False
         self._changed = Condition()  # guards all of the above that changes
@@ -75,10 +76,10 @@ class Delivery:
         with self._changed:
             reason = self._why_not_now(now, len(alerts))
             if reason is None:
+                self._start_senders()
                 self._waiting.append(waiting)
                 self._alerts += len(alerts)
                 self._metrics.alerts_waiting(self._alerts)
-                self._start_senders()
                 self._changed.notify()
         if reason is not None:
             pause = max(0, math.ceil(self._pause_until - now)) or None
@@ -101,20 +102,28 @@ class Delivery:
             return f"{self._alerts} alerts are waiting already"
         if now < self._pause_until:
             return "the receiver has asked for a pause"
+        if now - self._failed_at > self.limits.budget:
+            self._failing_since = None  # nobody has tried since: it may be back
         down = self._failing_since is not None and now - self._failing_since > self.limits.budget
         if down and (self._waiting or self._posting):
             return "the receiver has been away for a while; one request is asking again"
         return None
 
     def _start_senders(self) -> None:
-        # When they are needed, not before: a server forks after this object was made.
-        if not self._senders:
-            self._senders = [
-                Thread(target=self._send, name=f"sender-{number}", daemon=True)
-                for number in range(self.limits.concurrency)
-            ]
-            for sender in self._senders:
+        """Start the senders that are missing; where none can be, raises RuntimeError.
+
+        When they are needed, not before: a server forks after this object was made.
+        """
+        while len(self._senders) < self.limits.concurrency:
+            name = f"sender-{len(self._senders)}"
+            sender = Thread(target=self._send, name=name, daemon=True)
+            try:
                 sender.start()
+            except RuntimeError:  # the system has no thread left, for now
+                if not self._senders:
+                    raise
+                return
+            self._senders.append(sender)
 
     def _send(self) -> None:
         """A sender's life: take what is waiting, deliver it, again."""
@@ -150,7 +159,7 @@ class Delivery:
         deadline = max(waiting.deadline for waiting in batch)
         # Identical alerts, of a record that came twice, go out once.
         unique = {
-            _identity(alert): alert
+            alert.identity: alert
             for waiting in batch
             if waiting.deadline > now
             for alert in waiting.alerts
@@ -161,7 +170,7 @@ class Delivery:
         late = Unavailable(Reason.TIMEOUT, "the receiver was busy for the whole time")
         for waiting in batch:
             waiting.future.set_result(
-                [outcomes.get(_identity(alert), late) for alert in waiting.alerts]
+                [outcomes.get(alert.identity, late) for alert in waiting.alerts]
             )
 
     def _outcomes(self, poster: Posters, alerts: Sequence[Alert], deadline: float) -> list[Outcome]:
@@ -195,6 +204,7 @@ class Delivery:
             else:
                 now = time.monotonic()
                 self._failing_since = self._failing_since or now
+                self._failed_at = now
                 if outcome.retry_after:
                     self._pause_until = now + min(outcome.retry_after, _LONGEST_PAUSE)
         return outcome
@@ -222,7 +232,3 @@ class Delivery:
             detail=outcome.detail,
             alerts=len(alerts),
         )
-
-
-def _identity(alert: Alert) -> tuple[str, int]:
-    return alert.fingerprint, alert.starts_at

@@ -1,7 +1,8 @@
 """One HTTP POST and the beginning of its answer, in bounded time whatever the other side does.
 
 A socket's timeout starts again with every byte, so a receiver that sends one now and then would
-hold a sender for hours. Here the time for a POST ends for connecting, the head and the body alike.
+hold a sender for hours. Here an answer, head and body, has to be whole in the time for a POST, and
+so has the connection to each address of the receiver's name before it.
 """
 
 from __future__ import annotations
@@ -9,7 +10,7 @@ from __future__ import annotations
 import io
 import time
 from collections.abc import Callable, Mapping
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import Future, ThreadPoolExecutor, as_completed
 from functools import cache
 from http.client import HTTPResponse
 from socket import SocketIO, socket
@@ -46,12 +47,13 @@ class Poster:
     def post(self, request: Request, seconds: float) -> Outcome:
         """Send a request and read what its answer means; raises nothing."""
         from requests.exceptions import RequestException, Timeout  # deferred: cold start
+        from urllib3.exceptions import HTTPError
 
         try:
             return self._exchange(request, time.monotonic() + seconds)
         except Timeout:
             return Unavailable(Reason.TIMEOUT, "no answer in time")
-        except RequestException as error:
+        except (RequestException, HTTPError) as error:
             detail = _innermost(error)
             if detail == TimeoutError.__name__:  # in the middle of the answer's body
                 return Unavailable(Reason.TIMEOUT, "no answer in time")
@@ -85,22 +87,37 @@ class Posters:
     """Posts the same request to all members of a receiver's cluster at once, as Prometheus does."""
 
     def __init__(self, receiver: Receiver) -> None:
-        self._first, *self._others = (Poster(url, receiver.outcome) for url in receiver.urls)
-        self._threads = ThreadPoolExecutor(len(self._others)) if self._others else None
+        self._posters = [Poster(url, receiver.outcome) for url in receiver.urls]
+        # The last request of each member; one that still hangs is not waited for again.
+        self._under_way: dict[Poster, Future[Outcome]] = {}
+        self._threads: ThreadPoolExecutor | None = None
+        if len(self._posters) > 1:
+            self._threads = ThreadPoolExecutor(len(self._posters))
 
     def post(self, request: Request, seconds: float) -> Outcome:
-        """Send a request to all; that one member accepts it is enough. Raises nothing."""
+        """Send a request to all; done as soon as one member accepts it. Raises nothing."""
         if self._threads is None:
-            return self._first.post(request, seconds)
-        futures = [self._threads.submit(each.post, request, seconds) for each in self._others]
-        outcomes = [self._first.post(request, seconds), *(future.result() for future in futures)]
-        return min(outcomes, key=_preference)
+            return self._posters[0].post(request, seconds)
+        idle = [poster for poster in self._posters if self._is_idle(poster)]
+        for poster in idle:
+            self._under_way[poster] = self._threads.submit(poster.post, request, seconds)
+        outcomes: list[Outcome] = []
+        for future in as_completed([self._under_way[poster] for poster in idle]):
+            outcomes.append(future.result())
+            if isinstance(outcomes[-1], Accepted):
+                break
+        hanging = Unavailable(Reason.TIMEOUT, "no answer in time")
+        return min(outcomes, key=_preference, default=hanging)
+
+    def _is_idle(self, poster: Poster) -> bool:
+        last = self._under_way.get(poster)
+        return last is None or last.done()
 
     def close(self) -> None:
         """Close the connections."""
         if self._threads is not None:
             self._threads.shutdown()
-        for poster in (self._first, *self._others):
+        for poster in self._posters:
             poster.close()
 
 

@@ -57,8 +57,12 @@ def identity(event: Event) -> Hashable:
 
     The data belongs to it: KafkaSource's ids are offsets, which begin again with a new topic.
     """
-    data = event.data if isinstance(event.data, bytes) else orjson.dumps(event.data)
-    return event.source, event.id, hash(data)
+    if isinstance(event.data, bytes):
+        return event.source, event.id, hash(event.data)
+    try:
+        return event.source, event.id, hash(orjson.dumps(event.data))
+    except orjson.JSONEncodeError:  # nested too deeply, or a number beyond 64 bits
+        return event.source, event.id, None
 
 
 def _records(

@@ -36,6 +36,7 @@ class Receipt:
     """A request that was read; the two memories learn what was delivered."""
 
     records: int
+    matches: int
     problems: Sequence[RequestError]
     fired: Sequence[Fired]
     headers: Mapping[str, str]
@@ -62,7 +63,9 @@ class Receipt:
         return replies.no_content()
 
     def _remember(self, outcomes: Sequence[Outcome]) -> None:
-        """Note the alerts that were accepted, and the events all of whose alerts were."""
+        """Note the events all of whose alerts were accepted; of others, the alerts that were."""
+        if not self.receiver.urls:  # an answer may get lost: it is given again when asked again
+            return
         delivered: dict[Hashable, bool] = {}
         for outcome, fired in zip(outcomes, self.fired, strict=True):
             accepted = isinstance(outcome, Accepted)
@@ -73,13 +76,18 @@ class Receipt:
         for event, whole in delivered.items():
             if whole:
                 self.delivered_events.remember(event, REMEMBER_EVENT)
+        for outcome, fired in zip(outcomes, self.fired, strict=True):
+            if isinstance(outcome, Accepted) and not delivered.get(fired.event, True):
+                key = (fired.event, fired.alert.identity)
+                self.delivered_events.remember(key, REMEMBER_EVENT)
 
     def _summary(self) -> Reply:
         now = time.time_ns()
         return replies.summary(
             {
                 "records": self.records,
-                "matches": len(self.fired),
+                "matches": self.matches,
+                "delivered_before": self.matches - len(self.fired),
                 "alerts": [self.receiver.as_sent(fired.alert, now) for fired in self.fired],
             }
         )

@@ -64,16 +64,19 @@ class Sink:
         now, rules = time.time_ns(), self.rules()
         problems: list[RequestError] = []
         fired: list[Fired] = []
+        matched = 0
         for place in found:
             if isinstance(place.record, RequestError):
                 self._metrics.record_unreadable()
                 problems.append(place.record)
             elif matches := rules.match(place.record):
+                matched += len(matches)
                 fired += self._fired(matches, place, now, headers.get("traceparent", ""))
             else:
                 self._metrics.record_unmatched()
         receipt = Receipt(
             records=len(found),
+            matches=matched,
             problems=problems,
             fired=fired,
             headers=headers,
@@ -100,11 +103,14 @@ class Sink:
                 self._metrics.event_redelivered()
                 return []
         made = (alerts.alert(match, now, traceparent) for match in matches)
-        return [Fired(alert, place.position, event) for alert in made if self._is_new(alert)]
+        return [Fired(alert, place.position, event) for alert in made if self._is_new(alert, event)]
 
-    def _is_new(self, alert: Alert) -> bool:
-        """Whether the same labels were not delivered less than the rule's interval ago."""
-        if not alert.repeat_interval or not self._alerts.holds(alert.fingerprint):
+    def _is_new(self, alert: Alert, event: Hashable | None) -> bool:
+        """Whether neither this alert of an event, nor its labels within the interval, is out."""
+        if event is not None and self._events.holds((event, alert.identity)):
+            return False
+        held_back = alert.repeat_interval and self._alerts.holds(alert.fingerprint)
+        if not held_back or not self.delivery.receiver.urls:
             return True
         self._metrics.alert_held_back()
         return False

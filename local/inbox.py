@@ -168,14 +168,20 @@ def main(arguments: Sequence[str] | None = None) -> None:
     parser.add_argument("--mode", choices=tuple(MODES), default="notification-manager")
     parser.add_argument("--port", type=int, default=0, help="0, the default, takes a free one")
     options = parser.parse_args(arguments)
-    with Inbox(
-        options.mode, options.port, on_alert=lambda alert: print(_line(alert), flush=True)
-    ) as inbox:
+    try:
+        inbox = Inbox(options.mode, options.port, on_alert=_print_line)
+    except OSError as error:
+        parser.error(f"cannot listen on port {options.port}: {error.strerror}")
+    with inbox:
         print(f"{options.mode} on {inbox.url}", flush=True)
         try:
             threading.Event().wait()
         except KeyboardInterrupt:
             print()
+
+
+def _print_line(alert: Alert) -> None:
+    print(_line(alert), flush=True)
 
 
 def _line(alert: Alert) -> str:

@@ -168,7 +168,7 @@ class TestRefusal:
         receiver.answers = [Answer(delay=2)]
         assert door.post(ARTICLE).status_code == 503
 
-    @pytest.mark.parametrize("path", ["/nope", "/health/liveness", "/metrics/x", "/records/"])
+    @pytest.mark.parametrize("path", ["/nope", "/health/liveness", "/metrics/x", "/records//"])
     def test_of_a_post_to_another_path_is_405_never_404_which_kafkasource_retries(
         self, door: Function, path: str
     ) -> None:

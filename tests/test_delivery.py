@@ -182,6 +182,12 @@ class TestGroupCommit:
             assert kinds == [Accepted, Refused, Accepted]
             assert [type(outcome) for outcome in mixed.result(10)] == [Accepted, Refused]
 
+    def test_alerts_of_different_lines_all_go_out_though_labels_and_time_are_the_same(self) -> None:
+        lines = [replace(article(), annotations={"log": f"db{number} down"}) for number in range(5)]
+        with servers.receiver() as receiver, delivery(receiver.url) as sender:
+            assert sender.submit(lines).result(10) == [Accepted()] * 5
+        assert [len(body["alerts"]) for body in receiver.bodies] == [5]
+
     def test_identical_alerts_go_out_once(self) -> None:
         with servers.receiver() as receiver, delivery(receiver.url) as sender:
             assert sender.submit([article()] * 5).result(10) == [Accepted()] * 5
@@ -204,7 +210,15 @@ class TestACluster:
     def test_gets_every_alert_at_every_member(self) -> None:
         with self.of(Answer(), Answer(), Answer()) as (sender, members):
             assert sender.submit([article()]).result(10) == [Accepted()]
-            assert [len(member.requests) for member in members] == [1, 1, 1]
+            wait_until(lambda: [len(member.requests) for member in members] == [1, 1, 1])
+
+    def test_is_as_fast_as_its_fastest_member_though_one_hangs(self) -> None:
+        with self.of(Answer(delay=0.6), Answer(200)) as (sender, members):
+            start = time.monotonic()
+            for number in range(5):
+                assert sender.submit([another(path=f"/{number}")]).result(10) == [Accepted()]
+            assert time.monotonic() - start < 0.5
+            assert len(members[1].requests) == 5
 
     @pytest.mark.parametrize(
         "other", [Answer(500), Answer(400), Answer(drop=True), Answer(delay=1)]
@@ -304,6 +318,30 @@ class TestTrouble:
             time.sleep(1)
             assert sender.submit([article()]).result(10) == [Accepted()]
         assert len(receiver.requests) == 2
+
+    def test_of_long_ago_holds_nothing_back_today(self) -> None:
+        with (
+            servers.receiver(Answer(500), Answer(200, delay=0.1)) as receiver,
+            delivery(receiver.url, budget=0.5) as sender,
+        ):
+            sender.submit([article()]).result(10)
+            time.sleep(1.1)
+            futures = [sender.submit([another(path=f"/{n}")]) for n in range(10)]
+            assert [future.result(10) for future in futures] == [[Accepted()]] * 10
+
+    def test_that_no_thread_can_be_started_is_over_when_one_can(
+        self, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        def refuse(_thread: threading.Thread) -> None:
+            raise RuntimeError("can't start new thread")
+
+        with servers.receiver() as receiver, delivery(receiver.url) as sender:
+            with monkeypatch.context() as broken:
+                broken.setattr(threading.Thread, "start", refuse)
+                with pytest.raises(RuntimeError):
+                    sender.submit([article()])
+            assert sender.submit([article()]).result(10) == [Accepted()]
+            assert len(receiver.bodies[0]["alerts"]) == 1, "the first was never waiting"
 
     def test_of_our_own_making_ends_no_sender(self) -> None:
         with servers.receiver() as receiver, delivery(receiver.url, concurrency=1) as sender:

@@ -192,7 +192,7 @@ class TestTheOracle:
             assert len(attributes.pop("subject")) == len(labels["alertname"])
         assert attributes == {
             "specversion": "1.0",
-            "id": f"{alert.fingerprint}-{start}",
+            "id": f"{alert.fingerprint}-{start}-{fingerprint(alert.annotations)}",
             "source": "/logs-handler",
             "type": "dev.logs-handler.alert",
             "datacontenttype": "application/json",

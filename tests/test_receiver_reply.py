@@ -49,6 +49,16 @@ def test_an_event_that_comes_again_gets_the_same_answer_again(door: Function) ->
     assert first.content == again.content
 
 
+def test_a_repeat_interval_holds_no_answer_back(tmp_path: Path) -> None:
+    rules = tmp_path / "rules.yaml"
+    rules.write_text(
+        "groups: [{name: g, rules: [{alert: A, match: ['log |= x'], repeat_interval: 1h}]}]"
+    )
+    with servers.function(tmp_path, RECEIVER="reply", RULES_FILE=str(rules)) as door:
+        answers = [door.post(b'{"log": "x"}').status_code for _ in range(2)]
+    assert answers == [200, 200]
+
+
 def test_several_alerts_of_a_request_share_the_event(door: Function) -> None:
     other = ARTICLE.replace(b"/notfound", b"/other")
     answer = door.post(b"[" + ARTICLE + b"," + other + b"]")

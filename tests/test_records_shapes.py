@@ -265,3 +265,16 @@ def test_any_export_and_any_flat_record_is_read_or_refused(
             "".join([record.log or "", *texts]).encode()
             assert record.time is None or record.time >= 0
             record.access_log  # noqa: B018 - parsed when asked for
+
+
+def test_a_broken_line_costs_no_other_line_its_alert_wherever_it_stands() -> None:
+    first, second = records.read(b'oops\n{"log": "x"}', None)
+    assert isinstance(first, RecordError)
+    assert first.position == "line 1"
+    assert isinstance(second, LogRecord)
+
+
+@pytest.mark.parametrize("data", [b"[" + b"{}," * 10_000 + b"{}]", b"{}\n" * 10_001])
+def test_more_records_than_a_pod_can_hold_are_refused(data: bytes) -> None:
+    with pytest.raises(RecordError, match="holds 10001 records; an event may hold 10000"):
+        records.read(data, None)

@@ -196,6 +196,8 @@ class TestMistakes:
             ("status", "has no operator: write one of = != =~ !~ |= < <= > >="),
             ("status = teapot", "'teapot' is no number to compare status with"),
             ("status > 4_x", "'4_x' is no number to compare status with"),
+            ("status = 4_04", "'4_04' is no number to compare status with"),
+            ("status > nan", "'nan' is no number to compare status with"),
             ("record..x = 1", "'record..x' is no path"),
             ('pod = "x', "starts with a quote and does not end with one"),
             ("log =~ (?<=a)b", "RE2 cannot use '(?<=a)b': invalid perl operator: (?<="),

@@ -44,6 +44,15 @@ def test_that_fail_on_a_record_say_so_in_the_alert_instead_of_losing_it() -> Non
     assert rendered == "<error expanding template: division by zero>"
 
 
+@pytest.mark.parametrize("source", ["{{ record }}", "{{ record.x | dictsort }}", "{{ log.x() }}"])
+def test_never_raise_whatever_the_record_holds(source: str) -> None:
+    deep: Any = 1
+    for _ in range(3000):
+        deep = {"x": deep}
+    values = {**fields.values(record()), "record": {"x": 1, "deep": deep}}
+    assert templates.compile_template(source)(values)
+
+
 def test_cannot_leave_the_sandbox() -> None:
     rendered = templates.compile_template("{{ log.__class__.__mro__ }}")(fields.values(record()))
     assert "class" not in rendered

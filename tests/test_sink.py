@@ -96,7 +96,8 @@ def test_a_person_who_prefers_it_gets_a_summary_with_the_alerts_as_sent(
     reply = answer(sink.receive({**CLOUDEVENT, **SUMMARY}, ARTICLE))
     assert reply.status == 200
     assert reply.headers["preference-applied"] == "return=representation"
-    expected = {"records": 1, "matches": 1, "alerts": receiver.bodies[0]["alerts"]}
+    expected = {"records": 1, "matches": 1, "delivered_before": 0}
+    expected["alerts"] = receiver.bodies[0]["alerts"]
     assert json.loads(reply.body) == expected
 
 
@@ -184,6 +185,34 @@ class TestABatch:
 
     def test_of_no_events_is_acknowledged(self, sink: Sink) -> None:
         assert sink.receive(BATCHED, b"[]") == Reply(204)
+
+
+class TestAgain:
+    def test_what_was_accepted_of_a_refused_event_is_not_posted_with_the_rest(
+        self, sink: Sink, receiver: Receiver
+    ) -> None:
+        receiver.refuse = ("/bad",)
+        body = b"[" + ARTICLE + b"," + article("/bad") + b"]"
+        assert problem(sink.receive(CLOUDEVENT, body))["status"] == 422
+        receiver.requests.clear()
+        receiver.refuse = ()
+        assert answer(sink.receive(CLOUDEVENT, body)) == Reply(204)
+        [only] = receiver.bodies
+        assert [alert["labels"]["path"] for alert in only["alerts"]] == ["/bad"]
+
+    def test_a_summary_says_that_alerts_were_delivered_before(self, sink: Sink) -> None:
+        answer(sink.receive(CLOUDEVENT, ARTICLE))
+        again = json.loads(answer(sink.receive({**CLOUDEVENT, **SUMMARY}, ARTICLE)).body)
+        assert again == {"records": 1, "matches": 1, "delivered_before": 1, "alerts": []}
+
+    @pytest.mark.parametrize("depth", [300, 1000])
+    def test_data_of_any_depth_gets_an_answer(self, sink: Sink, depth: int) -> None:
+        deep = b'{"x":' * depth + b"1" + b"}" * depth
+        nested = ARTICLE[:-1] + b',"deep":' + deep + b"}"
+        assert answer(sink.receive(CLOUDEVENT, nested)).status in (204, 400)
+        structured = b'{"specversion":"1.0","id":"1","source":"/s","type":"t","data":%b}' % nested
+        headers = {"content-type": "application/cloudevents+json"}
+        assert answer(sink.receive(headers, structured)).status in (204, 400)
 
 
 class TestUndelivered:

@@ -15,7 +15,7 @@ from typing import Any
 import orjson
 
 from function import timestamps
-from function.alerts import Alert
+from function.alerts import Alert, fingerprint
 from function.receivers.contract import Outcome, Request, outcome
 
 TYPE = "dev.logs-handler.alert"
@@ -68,7 +68,7 @@ class CloudEvents:
         starts_at = timestamps.format(alert.starts_at)
         event = {
             "specversion": "1.0",
-            "id": f"{alert.fingerprint}-{alert.starts_at}",
+            "id": event_id(alert),
             "source": self._source,
             "type": TYPE,
             "time": starts_at,
@@ -86,6 +86,11 @@ class CloudEvents:
             "fingerprint": alert.fingerprint,
         }
         return {**event, **self._overrides, "data": data}
+
+
+def event_id(alert: Alert) -> str:
+    """What the alert is known by; the annotations tell lines apart that share labels and time."""
+    return f"{alert.fingerprint}-{alert.starts_at}-{fingerprint(alert.annotations)}"
 
 
 def _traceparent(alert: Alert) -> str:

@@ -13,7 +13,7 @@ import orjson
 
 from function import timestamps
 from function.alerts import Alert
-from function.receivers.cloudevents import SOURCE
+from function.receivers.cloudevents import SOURCE, event_id
 from function.receivers.contract import Accepted, Outcome, Request
 
 TYPE = "dev.logs-handler.alerts"
@@ -38,7 +38,7 @@ class Reply:
         first = alerts[0]
         event = {
             "specversion": "1.0",
-            "id": "+".join(f"{alert.fingerprint}-{alert.starts_at}" for alert in alerts),
+            "id": "+".join(event_id(alert) for alert in alerts),
             "source": SOURCE,
             "type": TYPE,
             "time": timestamps.format(first.starts_at),

@@ -5,6 +5,8 @@ One record per value is the norm; a JSON array, JSON lines and an OTLP export ho
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from function import json_text
 from function.errors import RecordError
 from function.json_text import JSON
@@ -12,6 +14,7 @@ from function.records import otlp, shapes
 from function.records.record import LogRecord
 
 Records = list[LogRecord | RecordError]
+MOST = 10_000  # records of one event: a MiB of empty ones would take a pod's whole memory
 
 
 def read(data: JSON, received: int | None) -> Records:
@@ -25,10 +28,17 @@ def read(data: JSON, received: int | None) -> Records:
     values, unit = _values(data) if isinstance(data, bytes) else (data, "record")
     if not isinstance(values, list):
         return _records(values, received)
+    _require_few(values)
     found: Records = []
     for number, value in enumerate(values, 1):
         found += _in_batch(value, received, f"{unit} {number}")
     return found
+
+
+def _require_few(values: Sequence[object]) -> None:
+    """Raise RecordError for more values than a pod's memory is made for."""
+    if len(values) > MOST:
+        raise RecordError(f"the data holds {len(values)} records; an event may hold {MOST}")
 
 
 def _values(data: bytes) -> tuple[JSON, str]:
@@ -37,9 +47,11 @@ def _values(data: bytes) -> tuple[JSON, str]:
         return json_text.loads(data), "record"
     except json_text.NotJSON as error:
         lines = [line for line in data.split(b"\n") if line.strip()]
-        if len(lines) < 2 or not isinstance(_line(lines[0]), dict):
+        _require_few(lines)
+        values = [_line(line) for line in lines]
+        if len(lines) < 2 or not any(isinstance(value, dict) for value in values):
             raise RecordError(f"the data is not JSON: {error}") from None
-        return [_line(line) for line in lines], "line"
+        return values, "line"
 
 
 def _line(line: bytes) -> JSON | RecordError:

@@ -111,7 +111,15 @@ def _path_reader(path: str) -> Callable[[LogRecord], str | None]:
 
 
 def _as_text(value: Any) -> str:
-    """A JSON value as a matcher sees it: texts as they are, null as absent, the rest as JSON."""
+    """A JSON value as a matcher sees it: texts as they are, null as absent, the rest as JSON.
+
+    What is nested too deeply to be written is absent, too.
+    """
     if isinstance(value, str):
         return value
-    return "" if value is None else json.dumps(value, ensure_ascii=False, separators=(",", ":"))
+    if value is None:
+        return ""
+    try:  # a date is no JSON, but YAML reads one in a rule's own tests
+        return json.dumps(value, ensure_ascii=False, separators=(",", ":"), default=str)
+    except RecursionError:
+        return ""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import operator
 import re
 from collections.abc import Callable
@@ -135,16 +136,18 @@ def _condition(field: Field, symbol: str, value: str) -> Callable[[LogRecord], b
 
 def _number(field: Field, value: str) -> float:
     try:
-        return float(value)
+        number = float(value)
     except ValueError:
         raise _no_number(field, value) from None
+    if not math.isfinite(number):
+        raise _no_number(field, value)
+    return number
 
 
 def _integer(field: Field, value: str) -> int:
-    try:
-        return int(value)
-    except ValueError:
-        raise _no_number(field, value) from None
+    if not (value.isascii() and value.isdigit()):
+        raise _no_number(field, value)
+    return int(value)
 
 
 def _no_number(field: Field, value: str) -> MatcherError:

@@ -38,7 +38,7 @@ def compile_template(source: str) -> Template:
     """
     texts = _FIELD.split(source)
     literals, names, lengths = texts[::3], texts[1::3], texts[2::3]
-    if any("{" in text or "\r" in text for text in literals):
+    if "record" in names or any("{" in text or "\r" in text for text in literals):
         return _with_jinja(source)
     if any(length is not None and int(length) < len(_END) for length in lengths):
         return _with_jinja(source)
@@ -92,13 +92,11 @@ def _with_jinja(source: str) -> Template:
         raise TemplateProblem(f"not a template: {error}") from None
     if unknown:
         raise TemplateProblem(_unknown(sorted(unknown)[0]))
-    # What an expression of the operator's own can raise on some record.
-    broken = (TemplateError, TypeError, ValueError, ArithmeticError, LookupError, RecursionError)
 
     def render(values: Mapping[str, Any]) -> str:
         try:
             return template.render(values)
-        except broken as error:
+        except Exception as error:  # noqa: BLE001 - an operator's expression can raise anything
             return f"<error expanding template: {error}>"
 
     return render
