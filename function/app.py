@@ -171,7 +171,7 @@ def _create_or_exit() -> Flask:
         return create_app(Settings.from_environ(os.environ))
     except ConfigError as error:
         for problem in error.problems:
-            print(f"logs-handler cannot start: {problem}", file=sys.stderr)  # noqa: T201
+            print(f"logs-handler cannot start: {problem}", file=sys.stderr)  # noqa: T201 - for a terminal
         raise SystemExit(APP_LOAD_ERROR) from None
 
 

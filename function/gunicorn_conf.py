@@ -17,7 +17,7 @@ try:
     _settings = Settings.from_environ(os.environ)
 except SettingsError as error:
     for problem in error.problems:
-        print(f"logs-handler cannot start: {problem}", file=sys.stderr)  # noqa: T201
+        print(f"logs-handler cannot start: {problem}", file=sys.stderr)  # noqa: T201 - for a terminal
     raise SystemExit(1) from None
 
 _host, _port = _settings.listen_address or ("[::]", 8080)
@@ -40,7 +40,7 @@ timeout = 0
 graceful_timeout = int(_settings.delivery_timeout) + 3
 
 # A pod's root file system may be read-only; /dev/shm is writable, and never blocks on a disk.
-worker_tmp_dir = "/dev/shm" if Path("/dev/shm").is_dir() else None  # noqa: S108
+worker_tmp_dir = "/dev/shm" if Path("/dev/shm").is_dir() else None  # noqa: S108 - not guessed
 control_socket_disable = True
 
 accesslog = None

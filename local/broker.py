@@ -10,17 +10,17 @@ from __future__ import annotations
 
 import argparse
 import threading
-from types import TracebackType
 
 from confluent_kafka import Producer
 
+from local.closing import Closing
 from local.kafka_clients import Cluster
 
 PARTITIONS = 4  # of every topic; librdkafka offers no way to choose another number
 _LOG_ERRORS = 3  # syslog's level: without it librdkafka announces its mock on stderr
 
 
-class EmbeddedBroker:
+class EmbeddedBroker(Closing):
     """One broker, alive from here to `close`; as a context manager, for the length of its block."""
 
     def __init__(self) -> None:
@@ -39,17 +39,6 @@ class EmbeddedBroker:
     def close(self) -> None:
         """Stops the broker and forgets every record."""
         self._holder = None
-
-    def __enter__(self) -> EmbeddedBroker:
-        return self
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
-        self.close()
 
 
 def main() -> None:

@@ -9,9 +9,9 @@ import threading
 import time
 from collections.abc import Callable, Sequence
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
-from types import TracebackType
 from typing import Any, Literal
 
+from local.closing import Closing
 from local.receivers.alertmanager import PATH, Alertmanager
 from local.receivers.http_messages import Alert, Answer, Receiver, Request
 from local.receivers.notification_manager import NotificationManager
@@ -23,7 +23,7 @@ MODES: dict[str, type[NotificationManager | Alertmanager]] = {
 }
 
 
-class Inbox:
+class Inbox(Closing):
     """Listens on 127.0.0.1 from here to `close`; as a context manager, for the length of its block.
 
     Both receivers have the same path, so that the mode has to be chosen. `on_alert` is called for
@@ -71,17 +71,6 @@ class Inbox:
         self._server.shutdown()
         self._thread.join()
         self._server.server_close()
-
-    def __enter__(self) -> Inbox:
-        return self
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
-        self.close()
 
     def _answer(self, request: Request) -> Answer:
         answer, accepted = self._receiver.answer(request)

@@ -12,7 +12,8 @@ import time
 from collections.abc import Mapping
 from http.client import HTTPConnection, HTTPException
 from pathlib import Path
-from types import TracebackType
+
+from local.closing import Closing
 
 ROOT = Path(__file__).resolve().parent.parent
 READY_WITHIN = 30.0  # seconds
@@ -35,7 +36,7 @@ def free_port() -> int:
         return int(probe.getsockname()[1])
 
 
-class Function:
+class Function(Closing):
     """Runs from here to `close`; as a context manager, for the length of its block.
 
     `settings` are environment variables; the process writes its log to `log_file`. Raises
@@ -78,17 +79,6 @@ class Function:
             if self._process.poll() is None:
                 os.killpg(self._process.pid, signal.SIGKILL)
                 self._process.wait()
-
-    def __enter__(self) -> Function:
-        return self
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
-        self.close()
 
     def _wait_until_ready(self) -> None:
         deadline = time.monotonic() + READY_WITHIN

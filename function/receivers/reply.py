@@ -50,7 +50,7 @@ class Reply:
         headers = {"content-type": "application/cloudevents+json; charset=utf-8"}
         return Request(headers, orjson.dumps(event))
 
-    def outcome(self, status: int, headers: Mapping[str, str], body: bytes) -> Outcome:  # noqa: ARG002
+    def outcome(self, status: int, headers: Mapping[str, str], body: bytes) -> Outcome:  # noqa: ARG002 - none
         """Nobody answers an answer."""
         return Accepted()
 
