@@ -1,0 +1,69 @@
+"""Replies: what a refusal says, and which of several problems decides its status."""
+
+from __future__ import annotations
+
+import json
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from function import errors, replies
+from function.errors import RequestError
+
+REFUSED = errors.AlertRefused("no such label")
+AWAY = errors.ReceiverUnavailable("no answer", retry_after=7)
+BROKEN = errors.RecordError("not JSON", "event 2")
+LARGE = errors.ContentTooLarge("over 10 bytes")
+UNREADABLE = errors.UnsupportedContent("text/xml")
+ALL: list[RequestError] = [REFUSED, AWAY, BROKEN, LARGE, UNREADABLE]
+
+
+def test_a_refusal_is_a_problem_of_rfc_9457() -> None:
+    reply = replies.refusal([BROKEN])
+    assert reply.status == 400
+    assert reply.headers == {"content-type": "application/problem+json"}
+    assert json.loads(reply.body) == {
+        "title": "Not a log record",
+        "status": 400,
+        "detail": "event 2: not JSON",
+    }
+
+
+@pytest.mark.parametrize(
+    ("problems", "status"),
+    [
+        ([BROKEN, REFUSED, AWAY], 503),  # something may still be delivered
+        ([BROKEN, REFUSED], 422),
+        ([LARGE], 413),
+        ([UNREADABLE, UNREADABLE], 415),
+        ([UNREADABLE, BROKEN], 400),  # no status of its own fits both
+    ],
+)
+def test_the_status_is_that_of_the_problem_for_which_trying_again_helps_most(
+    problems: list[RequestError], status: int
+) -> None:
+    assert replies.refusal(problems).status == status
+
+
+def test_a_refusal_that_may_end_says_when_to_come_back() -> None:
+    assert replies.refusal([BROKEN, AWAY]).headers["retry-after"] == "7"
+
+
+def test_of_many_problems_the_first_are_named_one_by_one() -> None:
+    body = json.loads(replies.refusal([BROKEN] * 50).body)
+    assert body["problems"] == ["event 2: not JSON"] * 20
+
+
+@given(st.lists(st.sampled_from(ALL), min_size=1))
+def test_no_refusal_has_a_status_that_kafkasource_takes_for_another(
+    problems: list[RequestError],
+) -> None:
+    reply = replies.refusal(problems)
+    assert reply.status in {400, 413, 415, 422, 503}
+    assert ("retry-after" in reply.headers) is (reply.status == 503)
+
+
+def test_that_all_is_well_is_said_without_a_body() -> None:
+    # A Broker or Channel answers 502 for us when a 2xx holds something that is no event.
+    assert replies.no_content() == replies.Reply(204, {}, b"")
