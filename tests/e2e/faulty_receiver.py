@@ -97,8 +97,8 @@ class FaultyReceiver:
         return True
 
     def error_429(self, connection: socket.socket, _body: bytes) -> bool:
-        """Too many requests."""
-        connection.sendall(b"HTTP/1.1 429 Too Many\r\nretry-after: 1\r\ncontent-length: 0\r\n\r\n")
+        """Too many requests; without Retry-After, whose least, a second, is long for this test."""
+        connection.sendall(b"HTTP/1.1 429 Too Many Requests\r\ncontent-length: 0\r\n\r\n")
         return True
 
     def garbage(self, connection: socket.socket, _body: bytes) -> bool:
