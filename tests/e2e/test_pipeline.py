@@ -88,7 +88,8 @@ def test_what_cannot_be_read_goes_to_the_dead_letter_topic_with_the_reason(
     broker: EmbeddedBroker, tmp_path: Path
 ) -> None:
     poison = [b"not json", b"[]3", b'"text"', b'{"log": "cut', b"x" * 70_000]
-    produce(broker.cluster, "poison", [poison[0], ARTICLE, *poison[1:], ARTICLE])
+    another = ARTICLE.replace(b"/notfound", b"/another")
+    produce(broker.cluster, "poison", [poison[0], ARTICLE, *poison[1:], another])
     with (
         Inbox("notification-manager") as inbox,
         servers.function(tmp_path, RECEIVER_URL=inbox.url, MAX_BODY_BYTES="64KiB") as door,
