@@ -217,7 +217,7 @@ class TestACluster:
             start = time.monotonic()
             for number in range(5):
                 assert sender.submit([another(path=f"/{number}")]).result(10) == [Accepted()]
-            assert time.monotonic() - start < 0.5
+            assert time.monotonic() - start < 1.5, "waiting for the other takes 2.5 s"
             assert len(members[1].requests) == 5
 
     @pytest.mark.parametrize(
