@@ -90,7 +90,7 @@ def run(receiver: tuple[str, ...], settings: dict[str, str], script: str) -> Res
     slow = (sys.executable, "-m", "benchmarks.slow_receiver", str(target), *receiver)
     server = (sys.executable, "-m", "gunicorn", "-c", "python:function.gunicorn_conf")
     with pinned(1, *slow) as receiving:
-        with pinned(0, *server, "function.app:app", **address, **url, **settings):
+        with pinned(0, *server, **address, **url, **settings):
             wait_for(port)
             load = (f"-c{IN_FLIGHT}", f"-d{SECONDS}s", "-s", str(HERE / script))
             done = subprocess.run(

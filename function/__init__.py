@@ -9,7 +9,7 @@ import os
 import sys
 from typing import NoReturn
 
-GUNICORN = ("-m", "gunicorn", "-c", "python:function.gunicorn_conf", "function.app:app")
+GUNICORN = ("-m", "gunicorn", "-c", "python:function.gunicorn_conf")
 
 
 def new() -> NoReturn:

@@ -10,6 +10,7 @@
        ├─ EventError             400   no CloudEvent, or a broken one
        │  ├─ ContentTooLarge     413   body over MAX_BODY_BYTES
        │  └─ UnsupportedContent  415   a content type that holds no log record
+       ├─ BodyIncomplete         503   the request broke off; sent again, it may arrive whole
        ├─ RecordError            400   the event's data is no log record
        ├─ AlertRefused           422   the receiver will never take this alert
        └─ ReceiverUnavailable    503   the receiver may take it later
@@ -79,6 +80,13 @@ class UnsupportedContent(EventError):
 
     status = 415
     title = "Unsupported content type"
+
+
+class BodyIncomplete(RequestError):
+    """The request's body broke off or stood still: no fault of the record in it."""
+
+    status = 503
+    title = "The request did not arrive whole"
 
 
 class RecordError(RequestError):

@@ -17,6 +17,7 @@ RECEIVERS = ("notification-manager", "alertmanager", "slack", "cloudevents", "re
 NOTIFICATION_MANAGER_URL = (  # where KubeSphere installs it
     "http://notification-manager-svc.kubesphere-monitoring-system.svc:19093/api/v2/alerts"
 )
+SERVERS = ("flask", "asgi")
 LOG_LEVELS = ("debug", "info", "warning", "error")
 
 
@@ -26,6 +27,10 @@ def _file(text: str) -> Path:
 
 def _receiver(text: str) -> str:
     return _one_of(text, RECEIVERS)
+
+
+def _server(text: str) -> str:
+    return _one_of(text, SERVERS)
 
 
 def _log_level(text: str) -> str:
@@ -165,7 +170,13 @@ SETTINGS = (
         "",
         "the address to listen on, such as 127.0.0.1:8080; without it all. func sets it",
     ),
-    Setting("THREADS", _count, "34", "requests served at once; above containerConcurrency"),
+    Setting("SERVER", _server, "flask", "which of the two doors gunicorn serves: flask or asgi"),
+    Setting(
+        "THREADS",
+        _count,
+        "34",
+        "requests that SERVER=flask serves at once; above containerConcurrency",
+    ),
 )
 
 
@@ -187,6 +198,7 @@ class Settings:
     log_level: str
     port: int | None
     listen_address: tuple[str, int] | None
+    server: str
     threads: int
 
     @classmethod

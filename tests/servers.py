@@ -21,7 +21,7 @@ from typing import Any
 import requests
 
 ROOT = Path(__file__).resolve().parent.parent
-COMMAND = ("-m", "gunicorn", "-c", "python:function.gunicorn_conf", "function.app:app")
+COMMAND = ("-m", "gunicorn", "-c", "python:function.gunicorn_conf")
 CLOUDEVENT = {
     "ce-specversion": "1.0",
     "ce-id": "partition:0/offset:564",

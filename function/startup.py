@@ -1,0 +1,23 @@
+"""A process that cannot start says why: a line per problem, no traceback."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Callable
+from typing import TypeVar
+
+from function.errors import ConfigError
+
+STATUS = 4  # gunicorn's APP_LOAD_ERROR: it ends, too, instead of starting the worker again
+
+_T = TypeVar("_T")
+
+
+def or_exit(make: Callable[[], _T]) -> _T:
+    """What ``make()`` returns; where settings or rules cannot be used, the end of the process."""
+    try:
+        return make()
+    except ConfigError as error:
+        for problem in error.problems:
+            print(f"logs-handler cannot start: {problem}", file=sys.stderr)  # noqa: T201 - for a terminal
+        raise SystemExit(STATUS) from None
