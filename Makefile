@@ -17,7 +17,7 @@ demo: $(VENV)/local.stamp  ## Kafka, KafkaSource, the function and a receiver on
 	@$(BIN)/python -m local.demo $(DEMO)
 
 test: $(VENV)/tests.stamp  ## all tests; REQUIRE_REAL=kafka,alertmanager turns their skips into failures
-	@$(BIN)/python -m pytest $(TESTS)
+	@$(BIN)/python -m pytest -n 3 --dist loadfile $(TESTS)
 
 test-long: $(VENV)/tests.stamp  ## what takes longer
 	@HYPOTHESIS_PROFILE=long $(BIN)/python -m pytest -m long $(TESTS)
@@ -42,7 +42,8 @@ lock: $(VENV)/python.stamp  ## pins every dependency again, with hashes, from py
 	@$(BIN)/python -m pip --disable-pip-version-check install --quiet uv
 	$(LOCK) --output-file requirements.txt
 	$(LOCK) --extra local --constraint requirements.txt --output-file local/requirements.txt
-	$(LOCK) --extra local --extra test --constraint local/requirements.txt --output-file tests/requirements.txt
+	$(LOCK) --extra tuning --constraint local/requirements.txt --output-file tuning/requirements.txt
+	$(LOCK) --extra local --extra tuning --extra test --constraint tuning/requirements.txt --output-file tests/requirements.txt
 
 clean:  ## removes what the other commands made
 	rm -rf $(VENV) .cache .pytest_cache .mypy_cache .ruff_cache .hypothesis

@@ -5,18 +5,28 @@
 
 from __future__ import annotations
 
-import os
 import sys
-from typing import NoReturn
+from typing import TYPE_CHECKING
 
-GUNICORN = ("-m", "gunicorn", "-c", "python:function.gunicorn_conf")
+if TYPE_CHECKING:
+    from function.asgi import Function
 
 
-def new() -> NoReturn:
-    """Hand the process over to gunicorn with our own settings.
+def new() -> Function:
+    """The function for func's scaffolding, whose server calls ``handle``, ``alive`` and ``ready``.
 
-    func's scaffolding calls this before it opens a socket. Its own server closes idle connections
-    after 5 s and gives requests 3 s at shutdown, where Knative's queue-proxy needs more than 90 s
-    and a request up to DELIVERY_TIMEOUT; so the same gunicorn serves under every builder.
+    Ends the process, with a line per problem, where settings or rules cannot be used: the server
+    would serve on after an error in ``start()``.
+
+    The server, hypercorn, closes idle connections after 5 s and gives requests 3 s at shutdown,
+    where Knative's queue-proxy needs more than 90 s and a request up to DELIVERY_TIMEOUT.
+    func-python lets nobody set either, but both are read from the class (func_python/http.py,
+    hypercorn/config.py).
     """
-    os.execv(sys.executable, (sys.executable, *GUNICORN))  # noqa: S606 - our own command, no shell
+    from function.asgi import app
+    from function.settings import KEEP_ALIVE
+
+    if server := sys.modules.get("hypercorn.config"):
+        server.Config.keep_alive_timeout = KEEP_ALIVE
+        server.Config.graceful_timeout = app.settings.grace
+    return app

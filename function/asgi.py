@@ -30,6 +30,7 @@ class Function:
 
     def __init__(self, settings: Settings) -> None:
         """Build the function; raises RulesError or SettingsError where it cannot work."""
+        self.settings = settings
         self._endpoints = Endpoints(settings)
         self._waiters = _Waiters()
 

@@ -13,7 +13,7 @@ from gunicorn.config import Config
 from gunicorn.glogging import Logger
 
 from function.logs import JSONFormatter
-from function.settings import Settings
+from function.settings import KEEP_ALIVE, Settings
 from function.startup import or_exit
 
 _settings = or_exit(lambda: Settings.from_environ(os.environ))
@@ -38,12 +38,10 @@ else:
     # left for the probes.
     threads = _settings.threads
 
-# queue-proxy keeps idle connections for 90 s and does not repeat a POST that meets a closed one.
-keepalive = 95
+keepalive = KEEP_ALIVE
 # gthread's heartbeat does not notice a slow request, and queue-proxy ends those at timeoutSeconds.
 timeout = 0
-# What is still running at SIGTERM waits for its alerts, DELIVERY_TIMEOUT at most.
-graceful_timeout = int(_settings.delivery_timeout) + 3
+graceful_timeout = _settings.grace
 
 # A pod's root file system may be read-only; /dev/shm is writable, and never blocks on a disk.
 worker_tmp_dir = "/dev/shm" if Path("/dev/shm").is_dir() else None  # noqa: S108 - not guessed

@@ -18,6 +18,9 @@ NOTIFICATION_MANAGER_URL = (  # where KubeSphere installs it
     "http://notification-manager-svc.kubesphere-monitoring-system.svc:19093/api/v2/alerts"
 )
 SERVERS = ("flask", "asgi")
+# Seconds: queue-proxy keeps idle connections for 90, and does not repeat a POST that meets a closed
+# one (Go's DefaultTransport, knative/pkg network/transports.go).
+KEEP_ALIVE = 95
 LOG_LEVELS = ("debug", "info", "warning", "error")
 
 
@@ -219,6 +222,11 @@ class Settings:
         if problems:
             raise SettingsError(problems)
         return cls(**values)
+
+    @property
+    def grace(self) -> int:
+        """Seconds that requests under way get at SIGTERM: as long as they wait for their alerts."""
+        return int(self.delivery_timeout) + 3
 
     @property
     def receiver_address(self) -> str:

@@ -11,7 +11,7 @@ import subprocess
 import sys
 import threading
 import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -22,6 +22,12 @@ import requests
 
 ROOT = Path(__file__).resolve().parent.parent
 COMMAND = ("-m", "gunicorn", "-c", "python:function.gunicorn_conf")
+# The three ways that a pod starts, with the setting that each needs.
+DOORS: dict[str, tuple[tuple[str, ...], dict[str, str]]] = {
+    "flask": (COMMAND, {}),
+    "asgi": (COMMAND, {"SERVER": "asgi"}),
+    "func": ((str(ROOT / "tests" / "func_scaffolding.py"),), {}),
+}
 CLOUDEVENT = {
     "ce-specversion": "1.0",
     "ce-id": "partition:0/offset:564",
@@ -72,8 +78,8 @@ class Function:
         return self.log_file.read_text(encoding="utf-8")
 
     def events(self) -> list[dict[str, Any]]:
-        """The log's lines, each one JSON object."""
-        return [json.loads(line) for line in self.log.splitlines()]
+        """The log's lines that are JSON: all, but for those of func's own server."""
+        return [json.loads(line) for line in self.log.splitlines() if line.startswith("{")]
 
     def post(
         self, body: bytes | str, path: str = "/", headers: Mapping[str, str] | None = None
@@ -94,15 +100,18 @@ class Function:
 
 
 @contextmanager
-def function(folder: Path, *, port: int | None = None, **settings: str) -> Iterator[Function]:
+def function(
+    folder: Path, *, port: int | None = None, door: str = "flask", **settings: str
+) -> Iterator[Function]:
     """The function with these settings, ready to take requests; on a free port without one."""
     port = port or free_port()
+    command, more = DOORS[door]
     log_file = folder / f"function-{port}.log"
     with log_file.open("wb") as log:
         process = subprocess.Popen(
-            (sys.executable, *COMMAND),
+            (sys.executable, *command),
             cwd=folder,
-            env=environment(LISTEN_ADDRESS=f"127.0.0.1:{port}", **settings),
+            env=environment(LISTEN_ADDRESS=f"127.0.0.1:{port}", **more, **settings),
             stdout=log,
             stderr=log,
             start_new_session=True,
@@ -115,6 +124,14 @@ def function(folder: Path, *, port: int | None = None, **settings: str) -> Itera
         with suppress(ProcessLookupError):
             os.killpg(process.pid, signal.SIGKILL)
         process.wait()
+
+
+def wait_until(happened: Callable[[], object], seconds: float = 10) -> None:
+    """Wait for something that another thread or process does."""
+    deadline = time.monotonic() + seconds
+    while not happened():
+        assert time.monotonic() < deadline, "it did not happen"
+        time.sleep(0.01)
 
 
 def wait_until_ready(running: Function, seconds: float = 30) -> None:

@@ -88,35 +88,28 @@ def test_gunicorns_log_lines_are_json_like_our_own(tmp_path: Path) -> None:
     assert first["event"].startswith("Starting gunicorn")
 
 
+@pytest.mark.parametrize("server", ["flask", "asgi"])
+def test_no_access_log_is_made_unless_the_operator_asks(server: str) -> None:
+    code = (
+        "from gunicorn.app.wsgiapp import WSGIApplication; app = WSGIApplication();"
+        "print(app.cfg.logger_class(app.cfg).access_log_enabled)"
+    )
+    for arguments, enabled in (("", "False"), ("--access-logfile -", "True")):
+        run = subprocess.run(
+            (sys.executable, "-c", code, "-c", "python:function.gunicorn_conf"),
+            cwd=servers.ROOT,
+            env=servers.environment(SERVER=server, GUNICORN_CMD_ARGS=arguments),
+            capture_output=True,
+            text=True,
+            check=True,
+        )
+        assert run.stdout.strip() == enabled
+
+
 def test_ctrl_c_ends_it_cleanly(tmp_path: Path) -> None:
     with servers.function(tmp_path) as running:
         running.process.send_signal(signal.SIGINT)
         assert running.process.wait(20) == 0
-
-
-def test_new_hands_the_process_to_gunicorn_as_funcs_scaffolding_calls_it(tmp_path: Path) -> None:
-    """func's service/main.py calls function.new() before it opens a socket."""
-    main = tmp_path / "service" / "main.py"
-    main.parent.mkdir()
-    main.write_text("from function import new\nnew()\nraise SystemExit('new() came back')\n")
-    port = servers.free_port()
-    log_file = tmp_path / "log"
-    with log_file.open("wb") as log:
-        process = subprocess.Popen(
-            (sys.executable, str(main)),
-            cwd=tmp_path,
-            env=servers.environment(LISTEN_ADDRESS=f"127.0.0.1:{port}", PORT=str(port)),
-            stdout=log,
-            stderr=log,
-        )
-    try:
-        running = servers.Function(port, process, log_file)
-        servers.wait_until_ready(running)
-        assert running.post(b"{}").status_code == 204
-        assert running.terminate() == 0
-    finally:
-        process.kill()
-        process.wait()
 
 
 def test_importing_the_package_loads_nothing_heavy() -> None:

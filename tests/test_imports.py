@@ -46,7 +46,7 @@ MAY_IMPORT = {
     "errors": "",
     "json_text": "",
     "timestamps": "",
-    "__init__": "",
+    "__init__": "asgi settings",
 }
 ONLY_IN = {
     "flask": "app",
