@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Hashable, Mapping
 from dataclasses import dataclass
+from functools import lru_cache
 
 from function.rules import Match, fields
 
@@ -62,6 +63,13 @@ def fingerprint(labels: Mapping[str, str]) -> str:
     """The alert's identity: FNV-1a over all labels (prometheus/common, model/signature.go)."""
     digest = _OFFSET_BASIS
     for name in sorted(labels):
-        for byte in b"%b\xff%b\xff" % (name.encode(), labels[name].encode()):
-            digest = ((digest ^ byte) * _PRIME) & _MASK
+        digest = _with_label(digest, name, labels[name])
     return f"{digest:016x}"
+
+
+@lru_cache(4096)
+def _with_label(digest: int, name: str, value: str) -> int:
+    """Add one label. Most alerts of a rule begin with the same ones, and a byte costs 0.2 µs."""
+    for byte in b"%b\xff%b\xff" % (name.encode(), value.encode()):
+        digest = ((digest ^ byte) * _PRIME) & _MASK
+    return digest

@@ -351,6 +351,23 @@ class TestPages:
         assert requests.get(f"{door.url}/nope", timeout=5).status_code == 404
 
 
+@pytest.mark.parametrize(("kind", "waiting"), [("flask", 32), ("asgi", 200), ("func", 200)])
+def test_the_probes_are_answered_while_as_many_requests_wait_as_knative_lets_in(
+    kind: str, waiting: int, tmp_path: Path
+) -> None:
+    rules = str(HERE / "rules" / "article.yaml")
+    with (
+        servers.receiver(Answer(delay=1)) as receiver,
+        servers.function(tmp_path, door=kind, RULES_FILE=rules, RECEIVER_URL=receiver.url) as door,
+        ThreadPoolExecutor(waiting) as pool,
+    ):
+        requests_under_way = [pool.submit(door.post, ARTICLE) for _ in range(waiting)]
+        received = f"\nlogs_handler_events_total {waiting}.0\n"
+        servers.wait_until(lambda: received in requests.get(f"{door.url}/metrics", timeout=5).text)
+        assert requests.get(f"{door.url}/health/readiness", timeout=1).status_code == 200
+        assert {each.result().status_code for each in requests_under_way} == {204}
+
+
 @pytest.mark.parametrize("kind", servers.DOORS)
 def test_requests_that_wait_for_their_alerts_are_answered_before_the_process_ends(
     kind: str, tmp_path: Path
