@@ -9,22 +9,13 @@ import orjson
 
 from function import timestamps
 from function.alerts import Alert
-from function.receivers.contract import Outcome, Request, outcome
+from function.receivers.contract import HTTPReceiver, Request
 
 
-class Alertmanager:
+class Alertmanager(HTTPReceiver):
     """One Alertmanager, or the members of a cluster."""
 
     name: str = "alertmanager"
-
-    largest_batch: int | None = None
-
-    def __init__(self, urls: Sequence[str]) -> None:
-        self.urls = urls
-
-    def outcome(self, status: int, headers: Mapping[str, str], body: bytes) -> Outcome:
-        """What an answer means: the status says it."""
-        return outcome(status, headers, body)
 
     def request(self, alerts: Sequence[Alert], now: int) -> Request:
         """One array with all alerts."""

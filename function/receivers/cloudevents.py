@@ -16,7 +16,7 @@ import orjson
 
 from function import timestamps
 from function.alerts import Alert, fingerprint
-from function.receivers.contract import Outcome, Request, outcome
+from function.receivers.contract import HTTPReceiver, Request
 
 TYPE = "dev.logs-handler.alert"
 SOURCE = "/logs-handler"
@@ -34,9 +34,10 @@ _NOT_IN_STRINGS = re.compile("[\x00-\x1f\x7f-\x9f\ufdd0-\ufdef\ufffe\uffff]")
 _TRACEPARENT = re.compile(r"(?!ff)[0-9a-f]{2}-[0-9a-f]{32}-[0-9a-f]{16}-[0-9a-f]{2}(-[!-~]*)?")
 
 
-class CloudEvents:
-    """One sink. ``overrides`` are extension attributes that all events get, applied last.
+class CloudEvents(HTTPReceiver):
+    """One sink; an event in its answer is a reply to nobody.
 
+    ``overrides`` are extension attributes that all events get, applied last.
     ``source`` is the events' source: different ones tell several installations apart.
     """
 
@@ -47,13 +48,9 @@ class CloudEvents:
     def __init__(
         self, urls: Sequence[str], overrides: Mapping[str, str] = {}, source: str = SOURCE
     ) -> None:
-        self.urls = urls
+        super().__init__(urls)
         self._overrides = dict(overrides)
         self._source = source
-
-    def outcome(self, status: int, headers: Mapping[str, str], body: bytes) -> Outcome:
-        """What an answer means: the status says it. An event in the answer is a reply to nobody."""
-        return outcome(status, headers, body)
 
     def request(self, alerts: Sequence[Alert], now: int) -> Request:
         """One event. The trace goes on in the event and, for what looks only there, in a header."""

@@ -121,3 +121,16 @@ def _seconds(retry_after: str) -> int | None:
     """Retry-After in its form of seconds; an HTTP date counts as not said."""
     digits = retry_after.strip()
     return int(digits[:9]) if digits.isascii() and digits.isdigit() else None
+
+
+class HTTPReceiver:
+    """What most receivers have in common: any number of alerts, and answers as HTTP means them."""
+
+    largest_batch: int | None = None
+
+    def __init__(self, urls: Sequence[str]) -> None:
+        self.urls = urls
+
+    def outcome(self, status: int, headers: Mapping[str, str], body: bytes) -> Outcome:
+        """What an answer means: the status says it."""
+        return outcome(status, headers, body)

@@ -14,7 +14,7 @@ import orjson
 
 from function import timestamps
 from function.alerts import Alert
-from function.receivers.contract import Outcome, Request, outcome
+from function.receivers.contract import HTTPReceiver, Request
 
 GROUP_LABELS = ("alertname", "namespace")
 COMMON_LABELS = ("alertname", "namespace", "severity")
@@ -23,19 +23,10 @@ _NEVER = "0001-01-01T00:00:00Z"  # Go's zero time: the alert fires and has no en
 _GO_ESCAPES = tuple((c.encode(), b"\\u%04x" % ord(c)) for c in "<>&\u2028\u2029")
 
 
-class NotificationManager:
+class NotificationManager(HTTPReceiver):
     """Notification Manager."""
 
     name: str = "notification-manager"
-
-    largest_batch: int | None = None
-
-    def __init__(self, urls: Sequence[str]) -> None:
-        self.urls = urls
-
-    def outcome(self, status: int, headers: Mapping[str, str], body: bytes) -> Outcome:
-        """What an answer means: the status says it."""
-        return outcome(status, headers, body)
 
     def request(self, alerts: Sequence[Alert], now: int) -> Request:
         """One ``template.Data`` with all alerts."""
