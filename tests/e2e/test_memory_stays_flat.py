@@ -92,31 +92,34 @@ def down_half_of_the_time(receiver: Receiver) -> Iterator[None]:
         thread.join()
 
 
-def grows(tmp_path: Path, warm_up: int, requests: int) -> float:
+def grows(tmp_path: Path, door: str, warm_up: int, requests: int) -> float:
     """By how much of itself the memory has grown after the warm-up."""
     with (
         servers.receiver() as receiver,
         down_half_of_the_time(receiver),
         servers.function(
             tmp_path,
+            door=door,
             RECEIVER_URL=receiver.url,
             RECEIVER_TIMEOUT="200ms",
             DELIVERY_TIMEOUT="300ms",
             LOG_LEVEL="error",
-        ) as door,
+        ) as running,
     ):
         # With all of them matching, the memory of delivered events is soon at its largest.
-        send_all(door, range(warm_up), matching=1)
-        before = resident(door)
-        send_all(door, range(warm_up, warm_up + requests), matching=10)
+        send_all(running, range(warm_up), matching=1)
+        before = resident(running)
+        send_all(running, range(warm_up, warm_up + requests), matching=10)
         time.sleep(0.5)
-        return resident(door) / before - 1
+        return resident(running) / before - 1
 
 
-def test_over_some_thousand_requests(tmp_path: Path) -> None:
-    assert abs(grows(tmp_path, warm_up=3000, requests=5000)) < TOLERANCE
+@pytest.mark.parametrize("kind", ["flask", "asgi"])
+def test_over_some_thousand_requests(kind: str, tmp_path: Path) -> None:
+    assert abs(grows(tmp_path, kind, warm_up=3000, requests=5000)) < TOLERANCE
 
 
 @pytest.mark.long
-def test_over_three_hundred_thousand_requests(tmp_path: Path) -> None:
-    assert abs(grows(tmp_path, warm_up=30_000, requests=300_000)) < TOLERANCE
+@pytest.mark.parametrize("kind", ["flask", "asgi"])
+def test_over_three_hundred_thousand_requests(kind: str, tmp_path: Path) -> None:
+    assert abs(grows(tmp_path, kind, warm_up=30_000, requests=300_000)) < TOLERANCE

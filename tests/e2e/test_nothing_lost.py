@@ -135,14 +135,15 @@ def committed_to_the_end(cluster: Cluster) -> bool:
         consumer.close()
 
 
+@pytest.mark.parametrize("kind", servers.DOORS)
 def test_nothing_is_lost_while_the_receiver_fails_and_the_function_is_killed(
-    tmp_path: Path,
+    kind: str, tmp_path: Path
 ) -> None:
     values, alerts = records(cycles=3)
     with (
         EmbeddedBroker() as broker,
         faulty_receiver(seed=1) as receiver,
-        Killable(tmp_path, RECEIVER_URL=receiver.url, **SCALED) as door,
+        Killable(tmp_path, door=kind, RECEIVER_URL=receiver.url, **SCALED) as door,
     ):
         figures = run(broker.cluster, values, [door.restart] * 2, door)
         check(receiver, alerts, figures, broker.cluster)
@@ -152,15 +153,16 @@ def test_nothing_is_lost_while_the_receiver_fails_and_the_function_is_killed(
 @FORGETS_SOCKETS
 @pytest.mark.usefixtures("forgotten_sockets")
 @pytest.mark.long
+@pytest.mark.parametrize("kind", ["flask", "asgi"])
 def test_nothing_of_twenty_thousand_records_is_lost_on_a_real_kafka_that_restarts_too(
-    tmp_path: Path,
+    kind: str, tmp_path: Path
 ) -> None:
     values, alerts = records(cycles=47)
     assert len(values) > 20_000
     with (
         kafka() as node,
         faulty_receiver(seed=2) as receiver,
-        Killable(tmp_path, RECEIVER_URL=receiver.url, **SCALED) as door,
+        Killable(tmp_path, door=kind, RECEIVER_URL=receiver.url, **SCALED) as door,
     ):
         for topic in ("logs", "dead"):
             create_topic(node.cluster, topic, partitions=4)
@@ -171,11 +173,12 @@ def test_nothing_of_twenty_thousand_records_is_lost_on_a_real_kafka_that_restart
     assert len(receiver.faults) == 7, "every kind of fault has happened"
 
 
-def test_after_sigterm_fifty_waiting_requests_are_all_answered(tmp_path: Path) -> None:
+@pytest.mark.parametrize("kind", servers.DOORS)
+def test_after_sigterm_fifty_waiting_requests_are_all_answered(kind: str, tmp_path: Path) -> None:
     statuses: list[int] = []
     with (
         servers.receiver(Answer(delay=0.7)) as receiver,
-        servers.function(tmp_path, RECEIVER_URL=receiver.url) as door,
+        servers.function(tmp_path, door=kind, RECEIVER_URL=receiver.url) as door,
     ):
         bodies = [ARTICLE.replace(b"/notfound", b"/%d" % number) for number in range(50)]
         threads = [
