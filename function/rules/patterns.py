@@ -7,11 +7,14 @@ without positions, several times as fast as re2's drop-in for `re` answers "wher
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from functools import lru_cache
 
 import re2
 
 # Bytes of automaton that a set may grow to; it is allocated as texts ask for it.
 _MEMORY = 64 * 2**20
+_REMEMBERED = 256  # texts of each set
+_SHORT = 253  # characters; no name of Kubernetes is longer
 
 escape: Callable[[str], str] = re2.escape
 
@@ -26,6 +29,7 @@ class Patterns:
     def __init__(self, patterns: Sequence[str]) -> None:
         """Compile them; raises PatternError where one is wrong or all together are too much."""
         self._set = re2.Set.FullMatchSet(_options())
+        self._remembered = lru_cache(_REMEMBERED)(self._matching)
         try:
             for pattern in patterns:
                 self._set.Add(pattern)
@@ -34,12 +38,19 @@ class Patterns:
             raise PatternError(_reason(patterns)) from None
 
     def matching(self, text: str) -> Sequence[int]:
-        """The numbers of the expressions that match the whole text."""
-        return self._set.Match(text) or ()  # re2 says None where none matches
+        """The numbers of the expressions that match the whole text.
+
+        Short texts are remembered: names of pods come again with each of their lines. RE2 itself is
+        fast, but it lets go of the interpreter's lock for each text, and another thread takes it.
+        """
+        return self._remembered(text) if len(text) <= _SHORT else self._matching(text)
 
     def matches(self, text: str) -> bool:
         """Whether any of them matches the whole text."""
-        return self._set.Match(text) is not None
+        return bool(self.matching(text))
+
+    def _matching(self, text: str) -> Sequence[int]:
+        return self._set.Match(text) or ()  # re2 says None where none matches
 
 
 def _options() -> re2.Options:
