@@ -8,7 +8,7 @@ LOCK   := $(BIN)/uv pip compile --quiet --universal --python-version 3.10 --gene
 
 export PYTHONDONTWRITEBYTECODE =
 
-.PHONY: help demo test test-long lint bench kafka lock clean
+.PHONY: help demo test test-long lint bench func-check kafka lock clean
 
 help:  ## this list
 	@sed -n 's/^\([a-z-]*\):.*## /\1\t/p' $(MAKEFILE_LIST) | expand -t 12
@@ -30,6 +30,9 @@ lint: $(VENV)/tests.stamp  ## ruff and mypy
 bench: $(VENV)/tests.stamp  ## what matching costs with 1 to 5000 rules, and what slow receivers do
 	@$(BIN)/python -m benchmarks.matching
 	@$(BIN)/python -m benchmarks.delivery
+
+func-check: $(VENV)/local.stamp  ## func's builders by hand, and the real func where it is installed; FUNC=path names it
+	@FUNC="$(FUNC)" $(BIN)/python -m local.func.check
 
 kafka: .cache/kafka/.complete  ## Apache Kafka's jars, for the tests against a real broker (needs Maven and a JDK >= 17)
 

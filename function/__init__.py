@@ -18,10 +18,10 @@ def new() -> Function:
     Ends the process, with a line per problem, where settings or rules cannot be used: the server
     would serve on after an error in ``start()``.
 
-    The server, hypercorn, closes idle connections after 5 s and gives requests 3 s at shutdown,
-    where Knative's queue-proxy needs more than 90 s and a request up to DELIVERY_TIMEOUT.
-    func-python lets nobody set either, but both are read from the class (func_python/http.py,
-    hypercorn/config.py).
+    The server, hypercorn, closes idle connections after 5 s and, before Python 3.12, gives requests
+    3 s at shutdown, where Knative's queue-proxy needs more than 90 s and a request up to
+    DELIVERY_TIMEOUT. func-python lets nobody set either, but both are read from the class
+    (func_python/http.py, hypercorn/config.py).
     """
     from function.asgi import app
     from function.settings import KEEP_ALIVE

@@ -11,6 +11,8 @@ from pathlib import Path
 
 import pytest
 
+from local.func import cli
+
 ROOT = Path(__file__).resolve().parent.parent
 
 
@@ -35,6 +37,11 @@ def kustomize() -> list[str]:
     if program := shutil.which("kubectl"):
         return [program, "kustomize"]
     return [_missing("kustomize", "kubectl, or `brew install kustomize`")]
+
+
+def func() -> str:
+    """The path of Knative's func: FUNC names another than the one on PATH."""
+    return cli.find() or _missing("func", "https://knative.dev/docs/functions/install-func/")
 
 
 def _missing(program: str, install: str) -> str:
