@@ -25,7 +25,7 @@ def alertmanager() -> str:
 def kafka_jars() -> Path:
     """The folder with Apache Kafka's jars: `make kafka` fills it, KAFKA_JARS names another."""
     folder = Path(os.environ.get("KAFKA_JARS", ROOT / ".cache" / "kafka"))
-    if shutil.which("java") and any(folder.glob("kafka_*.jar")):
+    if shutil.which("java") and all(any(folder.glob(jar)) for jar in ("kafka_*", "kafka-tools-*")):
         return folder
     return Path(_missing("kafka", "a JDK >= 17 and Maven, then run: make kafka"))
 
@@ -37,6 +37,16 @@ def kustomize() -> list[str]:
     if program := shutil.which("kubectl"):
         return [program, "kustomize"]
     return [_missing("kustomize", "kubectl, or `brew install kustomize`")]
+
+
+def promtool() -> str:
+    """The path of Prometheus' promtool, which checks and tests alerting rules."""
+    return shutil.which("promtool") or _missing("promtool", "apt-get install prometheus")
+
+
+def openssl() -> str:
+    """The path of openssl, which makes the certificates of a broker."""
+    return shutil.which("openssl") or _missing("openssl", "apt-get install openssl")
 
 
 def func() -> str:

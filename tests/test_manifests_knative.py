@@ -1,0 +1,185 @@
+"""What `kubectl apply -k .` sends agrees with itself: names, and numbers that hold together."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+from function.settings import SETTINGS, Settings
+from tests.manifests import ROOT, Manifest, at, environment, iso_duration, name_of, one, read
+
+SERVICE = one("knative/service.yaml")
+SOURCE = one("eventing/kafkasource.yaml")
+DEAD_LETTERS = one("eventing/dead-letter-sink.yaml")
+TOPICS = {topic["metadata"]["name"]: topic for topic in read("eventing/topics.yaml")}
+BUILD = one("kustomization.yaml")
+APPLIED: list[Manifest] = [
+    manifest
+    for folder in ("knative", "eventing")
+    for path in one(f"{folder}/kustomization.yaml")["resources"]
+    for manifest in read(f"{folder}/{path}")
+]
+VARIABLES = environment(at(SERVICE, "spec.template.spec.containers.0"))
+
+
+def settings() -> Settings:
+    """Read the settings as the function does in the Service."""
+    return Settings.from_environ(VARIABLES)
+
+
+# One set of names.
+
+
+def test_every_namespaced_object_says_whether_it_is_ours_or_kafkas() -> None:
+    ours = one("knative/namespace.yaml")["metadata"]["name"]
+    namespaces = {(manifest["kind"], manifest["metadata"].get("namespace")) for manifest in APPLIED}
+    assert namespaces == {
+        ("Namespace", None),
+        ("Service", ours),
+        ("KafkaSource", ours),
+        ("KafkaSink", ours),
+        ("KafkaTopic", "kafka"),
+    }
+    assert BUILD["configMapGenerator"][0]["namespace"] == ours
+    assert "namespace" not in BUILD, "it would move the topics away from Kafka"
+
+
+def test_everyone_finds_the_same_kafka_cluster() -> None:
+    [bootstrap] = SOURCE["spec"]["bootstrapServers"]
+    assert DEAD_LETTERS["spec"]["bootstrapServers"] == [bootstrap]
+    for topic in TOPICS.values():
+        cluster = topic["metadata"]["labels"]["strimzi.io/cluster"]
+        namespace = topic["metadata"]["namespace"]
+        # Strimzi's name for it; with the namespace, because Knative's dispatcher is in another.
+        assert bootstrap == f"{cluster}-kafka-bootstrap.{namespace}.svc:9092"
+
+
+def test_each_topic_is_read_or_written_by_something_here() -> None:
+    assert {*SOURCE["spec"]["topics"], DEAD_LETTERS["spec"]["topic"]} == set(TOPICS)
+
+
+def test_the_source_sends_to_the_function_and_its_dead_letters_to_kafka() -> None:
+    for reference, target in (
+        (SOURCE["spec"]["sink"]["ref"], SERVICE),
+        (SOURCE["spec"]["delivery"]["deadLetterSink"]["ref"], DEAD_LETTERS),
+    ):
+        # A reference without a namespace means the source's own.
+        assert name_of(target) == (
+            reference["apiVersion"],
+            reference["kind"],
+            SOURCE["metadata"]["namespace"],
+            reference["name"],
+        )
+
+
+def test_the_consumer_group_is_named_after_the_function() -> None:
+    assert SOURCE["spec"]["consumerGroup"] == SERVICE["metadata"]["name"]
+
+
+def test_the_function_reads_its_rules_from_the_config_map_that_kustomize_makes() -> None:
+    [generator] = BUILD["configMapGenerator"]
+    [file] = generator["files"]
+    assert (ROOT / file).is_file()
+    # kustomize does not look into a Knative Service for the names that it gives a hash.
+    assert generator["options"]["disableNameSuffixHash"] is True
+    spec = SERVICE["spec"]["template"]["spec"]
+    [volume] = spec["volumes"]
+    [mount] = spec["containers"][0]["volumeMounts"]
+    assert volume["configMap"]["name"] == generator["name"]
+    assert mount["name"] == volume["name"]
+    assert settings().rules_file == Path(mount["mountPath"], Path(file).name)
+    assert "subPath" not in mount, "such a mount never sees a change of the ConfigMap"
+
+
+def test_the_function_reads_and_accepts_every_variable_that_the_service_sets() -> None:
+    assert set(VARIABLES) <= {setting.name for setting in SETTINGS}
+    settings()  # raises SettingsError for a value that it does not take
+
+
+def test_the_service_leaves_alone_what_knative_sets_itself() -> None:
+    # Serving refuses a revision that names one of them.
+    assert set(VARIABLES).isdisjoint({"PORT", "K_SERVICE", "K_CONFIGURATION", "K_REVISION"})
+
+
+# Numbers that hold only together.
+
+
+def test_whoever_waits_for_someone_else_waits_longer() -> None:
+    function = settings().delivery_timeout
+    service = SERVICE["spec"]["template"]["spec"]["timeoutSeconds"]
+    source = iso_duration(SOURCE["spec"]["delivery"]["timeout"])
+    assert function < service < source
+
+
+def test_a_pod_has_time_to_drain_before_it_is_killed() -> None:
+    # Knative drains for 30 s; the grace period is timeoutSeconds.
+    assert SERVICE["spec"]["template"]["spec"]["timeoutSeconds"] >= 60
+
+
+def test_a_busy_pod_has_a_thread_left_for_its_probes() -> None:
+    concurrency = SERVICE["spec"]["template"]["spec"]["containerConcurrency"]
+    assert settings().threads > concurrency > 0
+
+
+def test_the_source_leaves_nothing_about_delivery_to_defaults() -> None:
+    delivery = SOURCE["spec"]["delivery"]
+    assert set(delivery) == {"retry", "backoffPolicy", "backoffDelay", "timeout", "deadLetterSink"}
+    assert delivery["retry"] > 0
+    assert delivery["backoffPolicy"] == "exponential"
+    # At zero the dispatcher's timer refuses, and there is no retry at all.
+    assert iso_duration(delivery["backoffDelay"]) > 0
+    assert iso_duration(delivery["timeout"]) > 0
+
+
+def test_the_source_uses_words_that_its_definition_does_not_check() -> None:
+    assert SOURCE["spec"]["ordering"] in {"ordered", "unordered"}
+    assert SOURCE["spec"]["initialOffset"] in {"earliest", "latest"}
+
+
+def test_a_record_stays_on_its_topic_until_the_last_attempt_is_over() -> None:
+    delivery = SOURCE["spec"]["delivery"]
+    retries = delivery["retry"]
+    pauses = sum(iso_duration(delivery["backoffDelay"]) * 2**n for n in range(1, retries + 1))
+    attempts = (retries + 1) * iso_duration(delivery["timeout"])
+    for topic in SOURCE["spec"]["topics"]:
+        assert TOPICS[topic]["spec"]["config"]["retention.ms"] / 1000 > pauses + attempts
+
+
+# What runs.
+
+
+def test_the_image_that_an_operator_edits_is_the_services() -> None:
+    # kustomize says nothing about an image that no manifest has.
+    image = at(SERVICE, "spec.template.spec.containers.0.image")
+    [edited] = BUILD["images"]
+    assert edited["name"] == image.rpartition(":")[0]
+
+
+def test_the_images_tag_is_the_projects_version() -> None:
+    project = (ROOT / "pyproject.toml").read_text()
+    tag = at(SERVICE, "spec.template.spec.containers.0.image").rpartition(":")[2]
+    assert re.findall(r'^version = "(.+)"$', project, re.MULTILINE) == [tag]
+
+
+def test_autoscaling_is_asked_of_the_revision_and_never_of_the_service() -> None:
+    # Serving refuses the Service otherwise; annotations are strings, also where they are numbers.
+    assert "annotations" not in SERVICE["metadata"]
+    assert at(SERVICE, "spec.template.metadata.annotations") == {
+        "autoscaling.knative.dev/min-scale": "0",
+        "autoscaling.knative.dev/max-scale": "10",
+    }
+
+
+def test_the_pod_satisfies_the_restricted_pod_security_standard_and_cannot_write_its_root() -> None:
+    assert at(SERVICE, "spec.template.spec.containers.0.securityContext") == {
+        "runAsNonRoot": True,
+        "allowPrivilegeEscalation": False,
+        "readOnlyRootFilesystem": True,
+        "capabilities": {"drop": ["ALL"]},
+        "seccompProfile": {"type": "RuntimeDefault"},
+    }
+
+
+def test_the_function_has_no_address_outside_the_cluster() -> None:
+    labels = SERVICE["metadata"]["labels"]
+    assert labels["networking.knative.dev/visibility"] == "cluster-local"
