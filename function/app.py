@@ -8,10 +8,13 @@ from __future__ import annotations
 import os
 from collections.abc import Callable
 from concurrent.futures import TimeoutError as FutureTimeout
+from functools import lru_cache
+from typing import TYPE_CHECKING
 
 from flask import Flask, Response, request
 from gunicorn.http.errors import ParseException
 from werkzeug.exceptions import HTTPException, MethodNotAllowed, NotFound
+from werkzeug.wsgi import get_content_length
 
 from function import replies
 from function.endpoints import Endpoint, Endpoints, bug
@@ -20,6 +23,9 @@ from function.receipt import Pending
 from function.replies import Reply
 from function.settings import Settings
 from function.startup import or_exit
+
+if TYPE_CHECKING:
+    from _typeshed.wsgi import WSGIEnvironment
 
 
 def create_app(settings: Settings) -> Flask:
@@ -57,35 +63,38 @@ def create_app(settings: Settings) -> Flask:
 
 def _view(endpoint: Endpoint, endpoints: Endpoints) -> Callable[[], Response]:
     def view() -> Response:
-        body = _body(endpoints) if request.method == "POST" else b""
-        reply = endpoint(_headers(), body)
+        environ = request.environ
+        body = _body(environ, endpoints) if environ["REQUEST_METHOD"] == "POST" else b""
+        reply = endpoint(_headers(environ), body)
         return _response(reply if isinstance(reply, Reply) else _outcome(reply))
 
     return view
 
 
-def _headers() -> dict[str, str]:
-    """The request's headers with lower-case names, straight from the WSGI environment."""
-    headers = {
-        name[5:].replace("_", "-").lower(): value
-        for name, value in request.environ.items()
-        if name.startswith("HTTP_")
-    }
-    headers["content-type"] = request.environ.get("CONTENT_TYPE", "")
+def _headers(environ: WSGIEnvironment) -> dict[str, str]:
+    """The request's headers with lower-case names."""
+    headers = {_name(key): value for key, value in environ.items() if key.startswith("HTTP_")}
+    headers["content-type"] = environ.get("CONTENT_TYPE", "")
     return headers
 
 
-def _body(endpoints: Endpoints) -> bytes:
+@lru_cache(1024)
+def _name(key: str) -> str:
+    """``"HTTP_CE_ID"`` → ``"ce-id"``."""
+    return key[5:].replace("_", "-").lower()
+
+
+def _body(environ: WSGIEnvironment, endpoints: Endpoints) -> bytes:
     """The request's body; raises ContentTooLarge, BodyIncomplete, or EventError for broken chunks.
 
     Werkzeug's own limit would cut a chunked body short and pass the beginning on.
     """
-    declared = request.content_length
+    declared = get_content_length(environ)
     if declared is not None:
         endpoints.require_fitting(declared)
     most = endpoints.largest_body + 1 if declared is None else declared
     try:
-        body: bytes = request.environ["wsgi.input"].read(most)
+        body: bytes = environ["wsgi.input"].read(most)
     except ParseException as error:
         raise EventError(f"the body cannot be read: {error}") from None
     except OSError as error:

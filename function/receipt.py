@@ -137,5 +137,7 @@ def _wants_summary(headers: Mapping[str, str]) -> bool:
 
     KafkaSource always sends ``Prefer: reply``, which asks for no such thing.
     """
-    preferences = headers.get("prefer", "").lower().replace('"', "").split(",")
+    if "=" not in headers.get("prefer", ""):
+        return False
+    preferences = headers["prefer"].lower().replace('"', "").split(",")
     return "return=representation" in (item.partition(";")[0].strip() for item in preferences)

@@ -60,7 +60,8 @@ def test_every_folder_that_can_be_applied_is_applied_somewhere() -> None:
         assert folder in parts or f"kubectl apply -k {folder}" in about, folder
 
 
-@pytest.mark.parametrize("command", COMMANDS)
+# func's -f is a format.
+@pytest.mark.parametrize("command", [each for each in COMMANDS if not each.startswith("func")])
 def test_every_file_that_is_named_exists(command: str) -> None:
     for name in re.findall(r"(?:-f |--patch-file |--from-file=)(\S+)", command):
         assert name.startswith("https://") or (ROOT / name).is_file()

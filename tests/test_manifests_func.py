@@ -75,6 +75,7 @@ FUNC_YAML = closed(
 ONLY_ONE_OF_THEM_SAYS = {
     # func has no words for these two; its Service keeps them if `kubectl apply -k .` came first.
     "spec.template.spec.timeoutSeconds",
+    "spec.template.spec.automountServiceAccountToken",
     "spec.template.spec.containers.0.securityContext.readOnlyRootFilesystem",
     # func puts labels on the revision too, where this one means nothing.
     "spec.template.metadata.labels.networking.knative.dev/visibility",

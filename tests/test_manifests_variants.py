@@ -89,6 +89,16 @@ def test_a_variant_changes_nothing_of_the_service_but_its_variables(
     assert changed["metadata"] == SERVICE["metadata"]
 
 
+@pytest.mark.parametrize("others", [(), ("knative/slack",)])
+def test_the_other_door_comes_with_its_own_concurrency_whatever_the_receiver(
+    others: tuple[str, ...],
+) -> None:
+    made = container(*others, "knative/asgi")
+    assert made["env"] == [*container(*others)["env"], {"name": "SERVER", "value": "asgi"}]
+    changed = find(variant(*others, "knative/asgi"), "Service", "logs-handler")
+    assert at(changed, "spec.template.spec.containerConcurrency") == 200
+
+
 def test_slacks_url_comes_from_the_secret_that_the_pages_create() -> None:
     assert container("knative/slack")["env"] == [
         {"name": "RULES_FILE", "value": "/etc/logs-handler/rules.yaml"},
