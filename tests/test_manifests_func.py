@@ -73,7 +73,7 @@ FUNC_YAML = closed(
 
 # Where the Service and what func makes of func.yaml differ, and why.
 ONLY_ONE_OF_THEM_SAYS = {
-    # func has no words for these two; its Service keeps them if `kubectl apply -k .` came first.
+    # func has no words for these; its Service keeps them if `kubectl apply -k .` came first.
     "spec.template.spec.timeoutSeconds",
     "spec.template.spec.automountServiceAccountToken",
     "spec.template.spec.containers.0.securityContext.readOnlyRootFilesystem",
