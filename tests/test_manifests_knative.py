@@ -7,6 +7,7 @@ from pathlib import Path
 
 from function.settings import SETTINGS, Settings
 from tests.manifests import ROOT, Manifest, at, environment, iso_duration, name_of, one, read
+from tests.test_gunicorn_conf import config as gunicorn_config
 
 SERVICE = one("knative/service.yaml")
 SOURCE = one("eventing/kafkasource.yaml")
@@ -119,6 +120,17 @@ def test_a_pod_has_time_to_drain_before_it_is_killed() -> None:
 def test_a_busy_pod_has_a_thread_left_for_its_probes() -> None:
     concurrency = SERVICE["spec"]["template"]["spec"]["containerConcurrency"]
     assert settings().threads > concurrency > 0
+
+
+def test_gunicorn_itself_agrees_with_the_service() -> None:
+    gunicorn = gunicorn_config(**VARIABLES)
+    pod = SERVICE["spec"]["template"]["spec"]
+    assert int(gunicorn["threads"]) > pod["containerConcurrency"]
+    assert int(gunicorn["keepalive"]) > 90  # queue-proxy's own
+    # Knative's 30 s of draining come first, out of the same timeoutSeconds.
+    assert settings().delivery_timeout < int(gunicorn["graceful_timeout"])
+    assert int(gunicorn["graceful_timeout"]) <= pod["timeoutSeconds"] - 30
+    assert gunicorn["timeout"] == "0" or int(gunicorn["timeout"]) > pod["timeoutSeconds"]
 
 
 def test_the_source_leaves_nothing_about_delivery_to_defaults() -> None:
