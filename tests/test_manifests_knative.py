@@ -123,7 +123,7 @@ def test_a_busy_pod_has_a_thread_left_for_its_probes() -> None:
 
 
 def test_gunicorn_itself_agrees_with_the_service() -> None:
-    gunicorn = gunicorn_config(**VARIABLES)
+    gunicorn = gunicorn_config(**{**VARIABLES, "RULES_FILE": ""})
     pod = SERVICE["spec"]["template"]["spec"]
     assert int(gunicorn["threads"]) > pod["containerConcurrency"]
     assert int(gunicorn["keepalive"]) > 90  # queue-proxy's own

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from functools import cached_property
 from typing import Any
 
 from function.access_log import AccessLog, from_fields
@@ -34,13 +33,21 @@ class LogRecord:
     labels: Mapping[str, Any]
     raw: Mapping[str, Any]
 
-    @cached_property
+    @property
     def access_log(self) -> AccessLog | None:
         """The HTTP request that the record reports, looked for when first asked for.
 
         In the line, else in the fields of a JSON line that the shipper has decoded: under a key
         of their own, or at the record's top level (Fluent Bit, Merge_Log without Merge_Log_Key).
         """
+        # By hand, because functools.cached_property of Python before 3.12 holds one lock for all
+        # records, at which the threads of a busy pod queue.
+        known: dict[str, AccessLog | None] = self.__dict__
+        if "_access_log" not in known:
+            known["_access_log"] = self._find_access_log()
+        return known["_access_log"]
+
+    def _find_access_log(self) -> AccessLog | None:
         if self.log is not None:
             found = parse_access_log(self.log)
             if found is not None:
