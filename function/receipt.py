@@ -55,12 +55,12 @@ class Receipt:
         problems = [*undelivered, *self.problems]
         if problems:
             return refuse(problems, self.headers)
-        if _wants_summary(self.headers):
+        if wants_summary(self.headers):
             return self._summary()
         if self.fired and not self.receiver.urls:
             answer = self.receiver.request([each.alert for each in self.fired], time.time_ns())
             return Reply(200, answer.headers, answer.body)
-        return replies.no_content()
+        return replies.NO_CONTENT
 
     def _remember(self, outcomes: Sequence[Outcome]) -> None:
         """Note the events all of whose alerts were accepted; of others, the alerts that were."""
@@ -132,7 +132,7 @@ def _undelivered(outcome: Outcome, position: str | None) -> RequestError | None:
     return None
 
 
-def _wants_summary(headers: Mapping[str, str]) -> bool:
+def wants_summary(headers: Mapping[str, str]) -> bool:
     """RFC 7240: ``Prefer: return=representation``, alone or among others.
 
     KafkaSource always sends ``Prefer: reply``, which asks for no such thing.

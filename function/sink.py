@@ -17,9 +17,9 @@ from function.errors import EventError, RequestError
 from function.memory import Memory
 from function.metrics import Metrics
 from function.reading import Found
-from function.receipt import Fired, Pending, Receipt, refuse
+from function.receipt import Fired, Pending, Receipt, refuse, wants_summary
 from function.receivers import Accepted
-from function.replies import Reply
+from function.replies import NO_CONTENT, Reply
 from function.rules import Match, RuleSet
 
 
@@ -74,6 +74,8 @@ class Sink:
                 fired += self._fired(matches, place, now, headers.get("traceparent", ""))
             else:
                 self._metrics.record_unmatched()
+        if not matched and not problems and not wants_summary(headers):
+            return NO_CONTENT  # what most records come to
         receipt = Receipt(
             records=len(found),
             matches=matched,
