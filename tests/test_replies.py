@@ -66,4 +66,4 @@ def test_no_refusal_has_a_status_that_kafkasource_takes_for_another(
 
 def test_that_all_is_well_is_said_without_a_body() -> None:
     # A Broker or Channel answers 502 for us when a 2xx holds something that is no event.
-    assert replies.NO_CONTENT == replies.Reply(204, {}, b"")
+    assert replies.Reply(204, {}, b"") == replies.NO_CONTENT
