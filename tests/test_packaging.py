@@ -137,9 +137,7 @@ def test_the_readme_that_pyproject_names_is_there() -> None:
 
 def test_the_procfile_starts_gunicorn_with_names_and_no_paths() -> None:
     # func's pack builder moves the sources into a subfolder: a path would point nowhere.
-    assert (ROOT / "Procfile").read_text() == (
-        "web: gunicorn -c python:function.gunicorn_conf\n"
-    )
+    assert (ROOT / "Procfile").read_text() == ("web: gunicorn -c python:function.gunicorn_conf\n")
 
 
 # .funcignore.
