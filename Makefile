@@ -27,9 +27,8 @@ lint: $(VENV)/tests.stamp  ## ruff and mypy
 	@$(BIN)/ruff format --check
 	@$(BIN)/mypy
 
-bench: $(VENV)/tests.stamp  ## what matching costs with 1 to 5000 rules, and what slow receivers do
-	@$(BIN)/python -m benchmarks.matching
-	@$(BIN)/python -m benchmarks.delivery
+bench: $(VENV)/tests.stamp  ## speed next to limits and peers, about 25 minutes; QUICK=1 for one short round
+	@$(BIN)/python -m benchmarks $(if $(QUICK),--quick) $(BENCH)
 
 func-check: $(VENV)/local.stamp  ## func's builders by hand, and the real func where it is installed; FUNC=path names it
 	@FUNC="$(FUNC)" $(BIN)/python -m local.func.check

@@ -1,7 +1,7 @@
 """What it costs to find the rules that match a record, by the number of rules.
 
 Next to it, what most people would write: a loop over the rules with compiled `re`. Both are checked
-to find the same alerts before they are timed. Run with `python -m benchmarks.matching`.
+to find the same alerts before they are timed.
 """
 
 from __future__ import annotations
@@ -14,10 +14,14 @@ import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
+from benchmarks.results import Run
 from function import records, rules
 from function.records import LogRecord
 from function.rules import RuleSet
 
+KIND = "matching"
+OURS = "this project"
+LOOP = "a loop of re"
 COUNTS = (1, 10, 100, 1000, 5000)
 ROUNDS = 9
 NAMESPACES = 40  # of a busy cluster; every one of them has rules and writes logs
@@ -147,31 +151,26 @@ def microseconds(subject: Callable[[LogRecord], object], values: Sequence[bytes]
     return statistics.median(costs)
 
 
-def main() -> None:
-    """Print the table."""
+def runs(counts: Sequence[int]) -> list[Run]:
+    """Load time and cost of a record by the number of rules, ours and the loop's."""
     values = lines_of_a_cluster(seed=404)
-    print(" rules  load ms  µs/record  of 10 rules  loop of re  ratio")
-    ten = None
-    for count in COUNTS:
+    found = []
+    for count in counts:
         specs = mix(count)
-        text = rule_file(specs)
         loads = []
         for _ in range(3):
             start = time.perf_counter()
-            rule_set: RuleSet = rules.loads(text, "mix")
+            rule_set: RuleSet = rules.loads(rule_file(specs), "mix")
             loads.append((time.perf_counter() - start) * 1000)
         fired = loop(specs)
         for record in read(values):
             if len(rule_set.match(record)) != fired(record):
                 raise SystemExit(f"the subjects do not agree on {record}")
-        ours, theirs = microseconds(rule_set.match, values), microseconds(fired, values)
-        ten = ours if count == 10 else ten
-        share = f"{ours / ten:.2f}" if ten else ""
-        print(
-            f"{count:>6} {statistics.median(loads):>8.1f} {ours:>10.2f} {share:>12} "
-            f"{theirs:>11.2f} {theirs / ours:>6.1f}"
-        )
-
-
-if __name__ == "__main__":
-    main()
+        ours = {
+            "us_per_record": microseconds(rule_set.match, values),
+            "load_ms": statistics.median(loads),
+        }
+        theirs = {"us_per_record": microseconds(fired, values)}
+        found.append(Run(KIND, f"{count} rules", OURS, 0, ours))
+        found.append(Run(KIND, f"{count} rules", LOOP, 0, theirs))
+    return found

@@ -177,7 +177,7 @@ SETTINGS = (
     Setting(
         "THREADS",
         _count,
-        "34",
+        "66",
         "requests that SERVER=flask serves at once; above containerConcurrency",
     ),
 )

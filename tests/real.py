@@ -49,6 +49,16 @@ def openssl() -> str:
     return shutil.which("openssl") or _missing("openssl", "apt-get install openssl")
 
 
+def wrk() -> str:
+    """The path of wrk, which makes load for the benchmarks."""
+    return shutil.which("wrk") or _missing("wrk", "apt-get install wrk")
+
+
+def go() -> str:
+    """The path of Go, which builds the benchmarks' reference."""
+    return shutil.which("go") or _missing("go", "https://go.dev/doc/install")
+
+
 def func() -> str:
     """The path of Knative's func: FUNC names another than the one on PATH."""
     return cli.find() or _missing("func", "https://knative.dev/docs/functions/install-func/")

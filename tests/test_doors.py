@@ -351,7 +351,7 @@ class TestPages:
         assert requests.get(f"{door.url}/nope", timeout=5).status_code == 404
 
 
-@pytest.mark.parametrize(("kind", "waiting"), [("flask", 32), ("asgi", 200), ("func", 200)])
+@pytest.mark.parametrize(("kind", "waiting"), [("flask", 64), ("asgi", 128), ("func", 128)])
 def test_the_probes_are_answered_while_as_many_requests_wait_as_knative_lets_in(
     kind: str, waiting: int, tmp_path: Path
 ) -> None:

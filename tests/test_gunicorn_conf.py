@@ -38,7 +38,7 @@ def test_a_pod_is_one_process_with_as_many_threads_as_the_setting_says(
 ) -> None:
     assert shipped["workers"] == "1"
     assert shipped["worker_class"] == "gthread"
-    assert shipped["threads"] == "34"
+    assert shipped["threads"] == "66"
 
 
 def test_idle_connections_live_longer_than_queue_proxy_keeps_them(shipped: dict[str, str]) -> None:

@@ -96,7 +96,7 @@ def test_the_other_door_comes_with_its_own_concurrency_whatever_the_receiver(
     made = container(*others, "knative/asgi")
     assert made["env"] == [*container(*others)["env"], {"name": "SERVER", "value": "asgi"}]
     changed = find(variant(*others, "knative/asgi"), "Service", "logs-handler")
-    assert at(changed, "spec.template.spec.containerConcurrency") == 200
+    assert at(changed, "spec.template.spec.containerConcurrency") == 128
 
 
 def test_slacks_url_comes_from_the_secret_that_the_pages_create() -> None:

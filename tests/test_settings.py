@@ -30,11 +30,11 @@ def test_an_empty_environment_gives_the_defaults() -> None:
     assert settings.delivery_timeout == 25
     assert settings.max_body_bytes == 2**20
     assert settings.port is None
-    assert settings.threads == 34
+    assert settings.threads == 66
 
 
 def test_a_variable_that_is_set_to_nothing_counts_as_not_set() -> None:
-    assert Settings.from_environ({"THREADS": " "}).threads == 34
+    assert Settings.from_environ({"THREADS": " "}).threads == 66
 
 
 def test_every_setting_is_an_attribute_and_every_attribute_a_setting() -> None:

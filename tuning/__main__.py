@@ -1,4 +1,4 @@
-"""``python -m tuning simulate | docs``: choose Knative's settings before a cluster sees them."""
+"""``python -m tuning measure | simulate | docs``: choose settings before a cluster sees them."""
 
 from __future__ import annotations
 
@@ -9,12 +9,14 @@ from pathlib import Path
 
 from tuning import command
 from tuning.errors import TuningError
+from tuning.measuring import command as measuring
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run one command; the exit status."""
     parser = argparse.ArgumentParser(prog="python -m tuning", description=__doc__)
     commands = parser.add_subparsers(dest="command", required=True)
+    measuring.add_parser(commands)
     command.add_parser(commands)
     drawing = commands.add_parser("docs", help="draw the pictures of docs/tuning.md again")
     drawing.add_argument("--folder", type=Path, default=command.ROOT / "docs" / "tuning")

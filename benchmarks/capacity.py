@@ -1,0 +1,141 @@
+"""Requests per second, and what each costs: every subject in every case, as much as it takes."""
+
+from __future__ import annotations
+
+import tempfile
+import time
+from collections.abc import Iterator, Sequence
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+from benchmarks import load, matching, processes
+from benchmarks.load import WrongAnswersError
+from benchmarks.servers import SHIPPED, Receiver, receiving, serving
+from benchmarks.subjects import DOORS, LIMITS, OURS, PEERS_ALL, Subject
+
+KIND = "capacity"
+NO_MATCH = "no match"
+HUNDRED = "no match, 100 rules"
+SOME = "1 % match"
+ONE_AT_A_TIME = "all match, receiver 5 ms, one at a time"
+NO_LIMIT = "all match, receiver 20 ms"
+NO_PAUSE = "all match, receiver 0 ms"
+SLOW = "all match, receiver 100 ms"
+NO_LIMIT_MS = 20
+MATCHING_IN_FLIGHT = 64
+_QUIET = 0.25  # seconds without an alert, more than the slowest receiver takes for a POST
+_WARM_UP = 0.4  # seconds: the first alert imports the HTTP client
+
+
+@dataclass(frozen=True, slots=True)
+class Case:
+    """``every`` as for load.run; without ``receiver`` (milliseconds) nothing is posted."""
+
+    name: str
+    subjects: Sequence[Subject]
+    every: int = 0
+    receiver: float | None = None
+    one_at_a_time: bool = False
+    rules: int = 1
+    in_flight: int = 32
+
+
+CASES = (
+    Case(NO_MATCH, (*OURS, *LIMITS, *PEERS_ALL)),
+    Case(HUNDRED, DOORS, rules=100),
+    Case(SOME, DOORS, every=100, receiver=0),
+    Case(NO_PAUSE, DOORS, 1, 0, in_flight=MATCHING_IN_FLIGHT),
+    Case(ONE_AT_A_TIME, (*DOORS, *PEERS_ALL), 1, 5, one_at_a_time=True, in_flight=64),
+    Case(NO_LIMIT, (*DOORS, *PEERS_ALL), 1, NO_LIMIT_MS, in_flight=MATCHING_IN_FLIGHT),
+    Case(SLOW, DOORS, 1, 100, in_flight=MATCHING_IN_FLIGHT),
+)
+
+
+def measure(case: Case, subject: Subject, seconds: float) -> dict[str, float]:
+    """Load one subject: warm it up, then measure.
+
+    Raises WrongAnswersError where an answer is not 2xx, or an alert has not arrived.
+    """
+    server_core, load_core = processes.cores()
+    with ExitStack() as stack:
+        receiver = stack.enter_context(_receiver(case))
+        rules = stack.enter_context(rule_file(case.rules))
+        url = {"receiver_url": receiver.url} if receiver else {}
+        server = stack.enter_context(serving(subject, rules=rules, **url))
+        warm_up = max(_WARM_UP, seconds / 3)
+        load.run(server.port, in_flight=case.in_flight, seconds=warm_up, every=case.every)
+        posts, alerts = _drained(receiver) if receiver else (0, 0)
+        before = _clocks(server.process.pid, server_core, load_core)
+        done = load.run(
+            server.port,
+            in_flight=case.in_flight,
+            seconds=seconds,
+            every=case.every,
+            first=10_000_000,
+        )
+        after = _clocks(server.process.pid, server_core, load_core)
+        if not done.requests:
+            raise WrongAnswersError(f"no answer in {seconds} s")
+        cpu, server_busy, load_busy = (b - a for a, b in zip(before, after, strict=True))
+        values = {
+            "rate": done.rate,
+            "cpu_us": cpu / done.requests * 1e6,
+            "p50_ms": done.p50,
+            "p99_ms": done.p99,
+            "neighbours": max(0.0, server_busy - cpu) / done.seconds,
+            "load_core": load_busy / done.seconds,
+        }
+        if receiver:
+            posted, delivered = (
+                b - a for a, b in zip((posts, alerts), receiver.taken(), strict=True)
+            )
+            if delivered < done.requests // case.every - case.in_flight:
+                raise WrongAnswersError(
+                    f"{done.requests} records acknowledged, {delivered} alerts delivered"
+                )
+            values["alerts_per_post"] = delivered / posted if posted else 0.0
+        return values
+
+
+def _drained(receiver: Receiver) -> tuple[int, int]:
+    """Wait until nothing more arrives: a slow receiver is still busy with the warm-up's alerts.
+
+    Their senders have gone, and the first of the measured requests would wait behind them.
+    """
+    before, now = None, receiver.taken()
+    while now != before:
+        time.sleep(_QUIET)
+        before, now = now, receiver.taken()
+    return now
+
+
+def _clocks(pid: int, server_core: int, load_core: int) -> tuple[float, float, float]:
+    return (
+        processes.cpu_seconds(pid),
+        processes.busy_seconds(server_core),
+        processes.busy_seconds(load_core),
+    )
+
+
+@contextmanager
+def _receiver(case: Case) -> Iterator[Receiver | None]:
+    if case.receiver is None:
+        yield None
+        return
+    with receiving(case.receiver, one_at_a_time=case.one_at_a_time) as receiver:
+        yield receiver
+
+
+@contextmanager
+def rule_file(rules: int) -> Iterator[Path]:
+    """The shipped rule, and as many more as it takes to be so many."""
+    if rules == 1:
+        yield SHIPPED
+        return
+    with tempfile.TemporaryDirectory(prefix="benchmarks-") as folder:
+        path = Path(folder, "rules.yaml")
+        shipped = SHIPPED.read_text(encoding="utf-8")
+        groups = matching.rule_file(matching.mix(rules - 1)).partition("\n")[2]
+        path.write_text(shipped + groups, encoding="utf-8")
+        yield path

@@ -1,0 +1,1 @@
+"""Servers that do nothing: the most that a door can reach."""
