@@ -17,7 +17,7 @@ demo: $(VENV)/local.stamp  ## Kafka, KafkaSource, the function and a receiver on
 	@$(BIN)/python -m local.demo $(DEMO)
 
 test: $(VENV)/tests.stamp  ## all tests; REQUIRE_REAL=kafka,alertmanager turns their skips into failures
-	@$(BIN)/python -m pytest -n 3 --dist loadfile $(TESTS)
+	@$(BIN)/python -m pytest -n 4 --dist loadscope $(TESTS)
 
 test-long: $(VENV)/tests.stamp  ## what takes longer
 	@HYPOTHESIS_PROFILE=long $(BIN)/python -m pytest -n 2 -m long $(TESTS)

@@ -43,7 +43,7 @@ GUNICORN = {
     "--worker-tmp-dir": "/dev/shm",  # noqa: S108 - a pod's writable folder
     "--no-control-socket": None,
 }
-_THREADED = {"--worker-class": "gthread", "--threads": "34"}
+_THREADED = {"--worker-class": "gthread", "--threads": "66"}
 _ASYNC = {"--worker-class": "asgi", "--asgi-loop": "asyncio", "--asgi-lifespan": "off"}
 
 

@@ -78,7 +78,7 @@ def _headers(environ: WSGIEnvironment) -> dict[str, str]:
     return headers
 
 
-@lru_cache(1024)
+@lru_cache(256)
 def _name(key: str) -> str:
     """``"HTTP_CE_ID"`` → ``"ce-id"``."""
     return key[5:].replace("_", "-").lower()

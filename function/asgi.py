@@ -19,6 +19,9 @@ from function.replies import Reply, refusal
 from function.settings import Settings
 from function.startup import or_exit
 
+_QUICK = 64 * 1024  # bytes of a body that are read without keeping other requests waiting
+_DROPPED = 16 * 1024 * 1024  # bytes too many that are read before the answer
+
 Scope = Mapping[str, Any]
 Message = dict[str, Any]
 Receive = Callable[[], Awaitable[Message]]
@@ -35,7 +38,10 @@ class Function:
         self._waiters = _Waiters()
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Answer one HTTP request; raises ValueError for a scope that is none."""
+        """Answer one HTTP request, and refuse a WebSocket; raises ValueError for other scopes."""
+        if scope["type"] == "websocket":
+            await send({"type": "websocket.close"})
+            return
         if scope["type"] != "http":
             raise ValueError(f"only http is served here, no {scope['type']}")
         try:
@@ -61,34 +67,50 @@ class Function:
         return True, "OK\n"
 
     async def _reply(self, scope: Scope, receive: Receive) -> Reply:
-        method, path = scope["method"], scope["path"]
-        methods = self._endpoints.table.get(path, {})
+        method, path, headers = scope["method"], scope["path"], _headers(scope["headers"])
+        methods = self._endpoints.at(path)
         endpoint = methods.get("GET" if method == "HEAD" else method)
+        if (endpoint is None or method != "POST") and "expect" not in headers:
+            await _read(receive, 0)
         if endpoint is None:
             if method == "OPTIONS" and methods:
                 return Reply(200, {"allow": self._endpoints.allowed(path)})
             return self._endpoints.elsewhere(method, path)
-        headers = _headers(scope["headers"])
-        body = b"" if method != "POST" else await self._body(headers, receive)
-        reply = endpoint(headers, body)
+        body = await self._body(headers, receive) if method == "POST" else b""
+        if len(body) <= _QUICK:
+            reply = endpoint(headers, body)
+        else:  # other requests, and the probes, do not wait until it is read
+            reply = await asyncio.to_thread(endpoint, headers, body)
         return reply if isinstance(reply, Reply) else await self._waiters.outcome(reply)
 
     async def _body(self, headers: Mapping[str, str], receive: Receive) -> bytes:
         """The request's body; raises ContentTooLarge, or BodyIncomplete where it breaks off."""
         declared = headers.get("content-length", "")
-        if declared.isdigit():
-            self._endpoints.require_fitting(int(declared))
-        chunks: list[bytes] = []
-        length, more = 0, True
-        while more:
-            message = await receive()
-            if message["type"] != "http.request":
-                raise BodyIncomplete(f"the body breaks off after {length} bytes")
-            chunks.append(message.get("body", b""))
-            length += len(chunks[-1])
-            self._endpoints.require_fitting(length)
-            more = message.get("more_body", False)
-        return b"".join(chunks)
+        if "expect" in headers and declared.isdigit():
+            self._endpoints.require_fitting(int(declared))  # before the client sends it
+        body, length = await _read(receive, self._endpoints.largest_body)
+        self._endpoints.require_fitting(length)
+        return body
+
+
+async def _read(receive: Receive, most: int) -> tuple[bytes, int]:
+    """The body, unless it is longer than ``most``, and its length; raises BodyIncomplete.
+
+    One that is not wanted is read, too: gunicorn's asgi worker keeps for ever the connection of a
+    client that has more to send than is read, and func's server stands still.
+    """
+    body = bytearray()
+    length, more = 0, True
+    while more and length <= most + _DROPPED:
+        message = await receive()
+        if message["type"] != "http.request":
+            raise BodyIncomplete(f"the body breaks off after {length} bytes")
+        chunk = message.get("body", b"")
+        length += len(chunk)
+        more = message.get("more_body", False)
+        if length <= most:
+            body += chunk
+    return bytes(body), length
 
 
 class _Waiters:
@@ -110,6 +132,9 @@ class _Waiters:
         pending.future.add_done_callback(lambda _future: self._tell(loop, waiter))
         try:
             done = await waiter
+        except asyncio.CancelledError:  # gunicorn's way to say that the client has gone
+            pending.leave()
+            raise
         finally:
             timer.cancel()
         return pending.receipt.reply(pending.future.result()) if done else pending.give_up()

@@ -41,6 +41,10 @@ class Endpoints:
         }
         self.largest_body = settings.max_body_bytes
 
+    def at(self, path: str) -> Mapping[str, Endpoint]:
+        """What a path answers, by method; a slash at its end means nothing, as on Flask's door."""
+        return self.table.get(path.removesuffix("/") or "/", {})
+
     def require_fitting(self, length: int) -> None:
         """Raise ContentTooLarge where a body of so many bytes is too much."""
         if length > self.largest_body:
@@ -51,7 +55,7 @@ class Endpoints:
 
         KafkaSource repeats a POST that was answered 404 for minutes: it gets 405.
         """
-        if methods := self.table.get(path):
+        if methods := self.at(path):
             allowed = self.allowed(path)
             detail = f"{path} answers {' and '.join(methods)}, not {method}"
             return replies.problem(405, "Method not allowed", detail, allow=allowed)
@@ -62,7 +66,7 @@ class Endpoints:
 
     def allowed(self, path: str) -> str:
         """The methods of a path, as the Allow header lists them."""
-        methods = {*self.table[path], "OPTIONS"}
+        methods = {*self.at(path), "OPTIONS"}
         return ", ".join(sorted(methods | {"HEAD"} if "GET" in methods else methods))
 
     def _front(self, _headers: Mapping[str, str], _body: bytes) -> Reply:

@@ -5,16 +5,19 @@
 
 from __future__ import annotations
 
+import logging
 import os
 import socket
+import sys
 from pathlib import Path
 
+from gunicorn.arbiter import Arbiter
 from gunicorn.config import Config
 from gunicorn.glogging import Logger
 
 from function.logs import JSONFormatter
 from function.settings import KEEP_ALIVE, Settings
-from function.startup import or_exit
+from function.startup import STATUS, or_exit
 
 _settings = or_exit(lambda: Settings.from_environ(os.environ))
 
@@ -26,13 +29,13 @@ bind = [f"{_host}:{_settings.port or _port}"]
 
 # One process: Knative adds pods, and counters and caches stay whole.
 workers = 1
+_DOORS = ("function.app:app", "function.asgi:app")
+wsgi_app = _DOORS[_settings.server == "asgi"]
 if _settings.server == "asgi":
-    wsgi_app = "function.asgi:app"
     worker_class = "asgi"
     asgi_loop = "asyncio"
     asgi_lifespan = "off"  # everything is built when the module is imported
 else:
-    wsgi_app = "function.app:app"
     worker_class = "gthread"
     # A request holds a thread while it waits for its alerts; two more than containerConcurrency are
     # left for the probes.
@@ -62,6 +65,21 @@ class JSONLogger(Logger):  # type: ignore[misc] # gunicorn has no types
         super().setup(cfg)
         for handler in self.error_log.handlers:
             handler.setFormatter(JSONFormatter())
+        others = logging.StreamHandler()  # asyncio's lines, say
+        others.setFormatter(JSONFormatter())
+        logging.basicConfig(handlers=[others], level=logging.WARNING)
 
 
 logger_class = JSONLogger
+
+
+def on_starting(server: Arbiter) -> None:
+    """End with one line where the door and the worker are of two kinds: nothing would be served."""
+    door, worker = server.app.app_uri, server.cfg.worker_class_str
+    if door in _DOORS and (door == _DOORS[1]) != (worker == "asgi"):
+        print(  # noqa: T201 - for a terminal
+            f"logs-handler cannot start: a worker of class {worker} cannot serve {door}: choose the"
+            " door by SERVER=flask or SERVER=asgi, and leave both out of the command line",
+            file=sys.stderr,
+        )
+        raise SystemExit(STATUS)

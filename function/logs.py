@@ -35,6 +35,8 @@ def configure(level: str) -> None:
     _LOGGER.handlers = [handler]
     _LOGGER.setLevel(level.upper())
     _LOGGER.propagate = False
+    # It writes whole URLs, and a receiver's may be a secret.
+    logging.getLogger("urllib3").propagate = False
 
 
 def log(level: int, event: str, **fields: Any) -> None:

@@ -46,7 +46,7 @@ class Receipt:
 
     def reply(self, outcomes: Sequence[Outcome]) -> Reply:
         """The reply when each alert has its outcome."""
-        self._remember(outcomes)
+        self.remember(outcomes)
         undelivered = [
             error
             for outcome, fired in zip(outcomes, self.fired, strict=True)
@@ -62,7 +62,7 @@ class Receipt:
             return Reply(200, answer.headers, answer.body)
         return replies.NO_CONTENT
 
-    def _remember(self, outcomes: Sequence[Outcome]) -> None:
+    def remember(self, outcomes: Sequence[Outcome]) -> None:
         """Note the events all of whose alerts were accepted; of others, the alerts that were."""
         if not self.receiver.urls:  # an answer may get lost: it is given again when asked again
             return
@@ -102,9 +102,18 @@ class Pending:
     receipt: Receipt
 
     def give_up(self) -> Reply:
-        """The reply where no outcome came in time; the alerts may still arrive, and then twice."""
+        """The reply where no outcome came in time."""
+        self.leave()
         late = Unavailable(Reason.TIMEOUT, "no answer in time")
         return self.receipt.reply([late] * len(self.receipt.fired))
+
+    def leave(self) -> None:
+        """Nobody waits any more; what is still delivered is remembered, and not sent again."""
+        self.future.add_done_callback(self._remember)
+
+    def _remember(self, future: Future[list[Outcome]]) -> None:
+        if future.exception() is None:
+            self.receipt.remember(future.result())
 
 
 def refuse(problems: Sequence[RequestError], headers: Mapping[str, str]) -> Reply:

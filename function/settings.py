@@ -21,6 +21,7 @@ SERVERS = ("flask", "asgi")
 # Seconds: queue-proxy keeps idle connections for 90, and does not repeat a POST that meets a closed
 # one (Go's DefaultTransport, knative/pkg network/transports.go).
 KEEP_ALIVE = 95
+OWN_PATHS = ("/metrics", "/health/liveness", "/health/readiness")
 LOG_LEVELS = ("debug", "info", "warning", "error")
 
 
@@ -64,7 +65,10 @@ def _url(text: str) -> str:
 def _path(text: str) -> str:
     if not text.startswith("/") or text == "/" or not text.isascii() or set(text) & set("<>?# "):
         raise ValueError(f"{text!r} is no path such as /records")
-    return text
+    path = text.removesuffix("/")
+    if path in OWN_PATHS:
+        raise ValueError(f"{path} is a page of the function's own")
+    return path
 
 
 def _seconds(text: str) -> float:

@@ -106,3 +106,10 @@ def test_the_fingerprint_does_not_depend_on_the_order_of_labels(
     shuffled = list(labels.items())
     random.shuffle(shuffled)
     assert alerts.fingerprint(dict(shuffled)) == alerts.fingerprint(labels)
+
+
+def test_only_short_labels_are_remembered_for_the_next_fingerprint() -> None:
+    before = alerts._remembered.cache_info().currsize
+    for number in range(3):
+        alerts.fingerprint({"line": f"{number}" * 1000})
+    assert alerts._remembered.cache_info().currsize == before

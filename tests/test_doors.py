@@ -80,6 +80,13 @@ def kept(body: bytes) -> bytes:
     return head(f"Content-Length: {len(body)}").replace(b"Connection: close\r\n", b"") + body
 
 
+def connections(door: Function) -> int:
+    """The open files of the function's processes."""
+    pids = [door.process.pid]
+    pids += map(int, Path(f"/proc/{pids[0]}/task/{pids[0]}/children").read_text().split())
+    return sum(len(list(Path(f"/proc/{pid}/fd").iterdir())) for pid in pids)
+
+
 def problem(response: requests.Response) -> dict[str, object]:
     assert response.headers["content-type"] == "application/problem+json"
     content: dict[str, object] = response.json()
@@ -310,6 +317,34 @@ class TestTheWire:
                 answer = connection.recv(65_536)
                 assert answer == b"" or answer.split()[1] in (b"400", b"431")
         assert door.post(b"{}").status_code == 204
+
+    @pytest.mark.parametrize("head_of", ["POST /nope", "PUT /", "GET /metrics", "POST /"])
+    def test_after_a_body_that_nobody_wants_the_next_request_is_answered(
+        self, door: Function, head_of: str
+    ) -> None:
+        many = b"3\r\nabc\r\n" * 2000 + b"0\r\n\r\n"
+        first = f"{head_of} HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\n".encode()
+        answer = exchange(door, first + many + head("Content-Length: 2") + b"{}", pause=0.3)
+        assert answer.count(b"HTTP/1.1 ") == 2
+        assert b"HTTP/1.1 204 " in answer
+
+    def test_clients_that_leave_in_the_middle_of_a_large_body_leave_no_connection_behind(
+        self, door: Function
+    ) -> None:
+        before = connections(door)
+        for path in ["/", "/nope"] * 10:
+            with socket.create_connection(("127.0.0.1", door.port), timeout=10) as leaving:
+                leaving.sendall(head("Content-Length: 3000000", path=path) + b"x" * 600_000)
+        servers.wait_until(lambda: connections(door) <= before + 2)
+
+    @pytest.mark.parametrize("path", ["//", "/records/", "/?query=1"])
+    def test_a_slash_or_a_query_more_changes_nothing(
+        self, door: Function, receiver: Receiver, path: str
+    ) -> None:
+        assert exchange(
+            door, head(f"Content-Length: {len(ARTICLE)}", path=path) + ARTICLE
+        ).startswith(b"HTTP/1.1 204 ")
+        assert len(receiver.requests) == 1
 
     def test_a_header_that_comes_twice_is_one_with_a_comma(self, door: Function) -> None:
         body = b"Content-Length: 2\r\nprefer: reply\r\nPrefer: return=representation"

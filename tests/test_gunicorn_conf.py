@@ -6,6 +6,7 @@ import os
 import signal
 import subprocess
 import sys
+import time
 from pathlib import Path
 
 import pytest
@@ -106,8 +107,37 @@ def test_no_access_log_is_made_unless_the_operator_asks(server: str) -> None:
         assert run.stdout.strip() == enabled
 
 
+@pytest.mark.parametrize(
+    ("server", "arguments"),
+    [
+        ("asgi", ("function.app:app",)),
+        ("flask", ("function.asgi:app",)),
+        ("asgi", ("--worker-class", "gthread")),
+        ("flask", ("--worker-class", "asgi")),
+    ],
+)
+def test_a_door_and_a_worker_of_two_kinds_are_refused_in_one_line(
+    server: str, arguments: tuple[str, ...], tmp_path: Path
+) -> None:
+    ended = subprocess.run(
+        (sys.executable, *servers.COMMAND, *arguments),
+        cwd=tmp_path,
+        env=servers.environment(SERVER=server, LISTEN_ADDRESS=f"127.0.0.1:{servers.free_port()}"),
+        capture_output=True,
+        text=True,
+        timeout=20,
+        check=False,
+    )
+    assert ended.returncode != 0
+    assert "logs-handler cannot start: a worker of class" in ended.stderr
+    assert "Traceback" not in ended.stderr
+
+
 def test_ctrl_c_ends_it_cleanly(tmp_path: Path) -> None:
     with servers.function(tmp_path) as running:
+        # gunicorn 27.0.1 waits for itself if the signal meets the end of a request: its handler and
+        # its main loop then want the same lock (gthread.py, handle_quit and enqueue_req).
+        time.sleep(0.5)
         running.process.send_signal(signal.SIGINT)
         assert running.process.wait(20) == 0
 

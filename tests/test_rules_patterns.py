@@ -7,6 +7,7 @@ import re2
 from hypothesis import given
 from hypothesis import strategies as st
 
+from function.rules import patterns
 from function.rules.patterns import PatternError, Patterns
 
 PATTERNS = ["wordpress-.*", "[a-c]+", ".*404.*", "", "a{2,3}"]
@@ -17,15 +18,15 @@ TEXTS = st.one_of(st.text(max_size=300), st.from_regex(r"(wordpress-|[a-c]|404){
 def test_a_text_that_comes_again_gets_the_same_answer_as_re2_gives_each_pattern(
     texts: list[str],
 ) -> None:
-    patterns = Patterns(PATTERNS)
+    found = Patterns(PATTERNS)
     for text in [*texts, *texts]:
         expected = [
             number
             for number, pattern in enumerate(PATTERNS)
             if re2.fullmatch(f"(?s:{pattern})", text)
         ]
-        assert sorted(patterns.matching(text)) == expected
-        assert patterns.matches(text) is bool(expected)
+        assert sorted(found.matching(text)) == expected
+        assert found.matches(text) is bool(expected)
 
 
 def test_a_dot_matches_a_newline_and_an_end_is_the_end_of_the_text() -> None:
@@ -37,3 +38,9 @@ def test_a_dot_matches_a_newline_and_an_end_is_the_end_of_the_text() -> None:
 def test_what_is_wrong_is_said_with_its_place() -> None:
     with pytest.raises(PatternError, match=r"bad repetition operator: \*\* at character 2"):
         Patterns(["fine", "a**"])
+
+
+def test_the_expressions_of_old_rules_are_not_kept() -> None:
+    assert Patterns(["old"]).matches("old")
+    Patterns(["new"])
+    assert patterns._remembered.cache_info().currsize == 0

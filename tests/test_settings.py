@@ -153,3 +153,13 @@ def test_the_readmes_table_lists_every_setting_with_its_default() -> None:
         default = setting.default.replace(f"{ROOT}/", "")
         expected.append((setting.name, f"`{default}`" if default else "", setting.help))
     assert rows == expected
+
+
+def test_a_slash_at_the_end_of_the_records_path_means_nothing() -> None:
+    assert Settings.from_environ({"RECORDS_PATH": "/logs/"}).records_path == "/logs"
+
+
+@pytest.mark.parametrize("path", ["/metrics", "/health/liveness", "/health/readiness/"])
+def test_the_records_path_is_none_of_the_functions_own(path: str) -> None:
+    with pytest.raises(SettingsError, match=r"RECORDS_PATH: .* is a page of the function's own"):
+        Settings.from_environ({"RECORDS_PATH": path})

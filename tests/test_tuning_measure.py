@@ -365,7 +365,7 @@ def test_a_patch_changes_what_is_there_and_adds_what_is_not(container: dict[str,
 
 
 def test_a_patch_is_silent_about_what_the_function_does_anyway() -> None:
-    change = Change(container_concurrency=64, server="flask", threads=66, cpu=None)
+    change = Change(container_concurrency=100, server="flask", threads=66, cpu=None)
     assert container_after({}, change) == {}
 
 

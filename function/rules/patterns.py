@@ -13,7 +13,6 @@ import re2
 
 # Bytes of automaton that a set may grow to; it is allocated as texts ask for it.
 _MEMORY = 64 * 2**20
-_REMEMBERED = 256  # texts of each set
 _SHORT = 253  # characters; no name of Kubernetes is longer
 
 escape: Callable[[str], str] = re2.escape
@@ -28,8 +27,8 @@ class Patterns:
 
     def __init__(self, patterns: Sequence[str]) -> None:
         """Compile them; raises PatternError where one is wrong or all together are too much."""
+        _remembered.cache_clear()  # new expressions come with new rules: the old ones may go
         self._set = re2.Set.FullMatchSet(_options())
-        self._remembered = lru_cache(_REMEMBERED)(self._matching)
         try:
             for pattern in patterns:
                 self._set.Add(pattern)
@@ -43,14 +42,20 @@ class Patterns:
         Short texts are remembered: names of pods come again with each of their lines. RE2 itself is
         fast, but it lets go of the interpreter's lock for each text, and another thread takes it.
         """
-        return self._remembered(text) if len(text) <= _SHORT else self._matching(text)
+        match = _remembered if len(text) <= _SHORT else _matching
+        return match(self._set, text)
 
     def matches(self, text: str) -> bool:
         """Whether any of them matches the whole text."""
         return bool(self.matching(text))
 
-    def _matching(self, text: str) -> Sequence[int]:
-        return self._set.Match(text) or ()  # re2 says None where none matches
+
+def _matching(expressions: re2.Set, text: str) -> Sequence[int]:
+    return expressions.Match(text) or ()  # re2 says None where none matches
+
+
+# One memory for all sets, so that a thousand rules remember no more than one.
+_remembered = lru_cache(8192)(_matching)
 
 
 def _options() -> re2.Options:
