@@ -8,7 +8,7 @@ LOCK   := $(BIN)/uv pip compile --quiet --universal --python-version 3.10 --gene
 
 export PYTHONDONTWRITEBYTECODE =
 
-.PHONY: help demo test test-long lint bench func-check kafka lock clean
+.PHONY: help demo test test-long lint bench tuning func-check kafka lock clean
 
 help:  ## this list
 	@sed -n 's/^\([a-z-]*\):.*## /\1\t/p' $(MAKEFILE_LIST) | expand -t 12
@@ -29,6 +29,9 @@ lint: $(VENV)/tests.stamp  ## ruff and mypy
 
 bench: $(VENV)/tests.stamp  ## speed next to limits and peers, about 25 minutes; QUICK=1 for one short round
 	@$(BIN)/python -m benchmarks $(if $(QUICK),--quick) $(BENCH)
+
+tuning: $(VENV)/tuning.stamp  ## measure a pod, simulate Knative's autoscaler: make tuning TUNING="measure --start"
+	@$(BIN)/python -m tuning $(or $(TUNING),--help)
 
 func-check: $(VENV)/local.stamp  ## func's builders by hand, and the real func where it is installed; FUNC=path names it
 	@FUNC="$(FUNC)" $(BIN)/python -m local.func.check
@@ -57,6 +60,11 @@ $(VENV)/python.stamp:
 
 $(VENV)/local.stamp: local/requirements.txt | $(VENV)/python.stamp
 	@echo "installing the workbench into $(VENV) ..."
+	@$(PIP) -r $<
+	@touch $@
+
+$(VENV)/tuning.stamp: tuning/requirements.txt | $(VENV)/python.stamp
+	@echo "installing what tuning needs into $(VENV) ..."
 	@$(PIP) -r $<
 	@touch $@
 

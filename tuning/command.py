@@ -102,7 +102,7 @@ def _check_can_plot(path: Path) -> None:
     if path.suffix not in (".png", ".svg"):
         raise UsageError(f"--plot {path}: plots are written as .png or .svg")
     if importlib.util.find_spec("matplotlib") is None:
-        raise UsageError("--plot needs matplotlib: pip install -r tuning/requirements.txt")
+        raise UsageError("--plot needs matplotlib: `make tuning` installs it")
 
 
 def _names(files: list[Path]) -> list[str]:
