@@ -7,11 +7,11 @@ import operator
 import re
 from collections.abc import Callable
 from dataclasses import dataclass
-from difflib import get_close_matches
 
 from function.records import LogRecord
 from function.rules import fields
 from function.rules.fields import Field
+from function.rules.nearest import nearest
 from function.rules.patterns import PatternError, Patterns
 
 COMPARISONS = {"<": operator.lt, "<=": operator.le, ">": operator.gt, ">=": operator.ge}
@@ -99,8 +99,8 @@ def _field(name: str) -> Field:
         raise MatcherError(
             f'{name!r} is no path: write record.key.key, and quote keys that hold dots ("a.b/c")'
         )
-    near = get_close_matches(name, fields.NAMES, 1)
-    hint = f'did you mean "{near[0]}"?' if near else f"fields are {', '.join(fields.NAMES)}"
+    near = nearest(name, fields.NAMES)
+    hint = f'did you mean "{near}"?' if near else f"fields are {', '.join(fields.NAMES)}"
     raise MatcherError(f'unknown field "{name}"; {hint} (record.{name} names a key of the record)')
 
 

@@ -8,11 +8,12 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from difflib import get_close_matches
 from typing import Any
 
 import yaml
 from yaml import MappingNode, Node, ScalarNode, SequenceNode
+
+from function.rules.nearest import nearest
 
 _STRING = "tag:yaml.org,2002:str"
 _READ_AS = {"int": "a number", "float": "a number", "bool": "a boolean", "null": "empty"}
@@ -108,5 +109,5 @@ def _kind(node: Node) -> str:
 
 
 def _suggestion(name: str, known: Sequence[str]) -> str:
-    near = get_close_matches(name, known, 1)
-    return f'did you mean "{near[0]}"?' if near else f"known are {', '.join(known)}"
+    near = nearest(name, known)
+    return f'did you mean "{near}"?' if near else f"known are {', '.join(known)}"

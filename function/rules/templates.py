@@ -9,11 +9,11 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Mapping
-from difflib import get_close_matches
 from functools import cache, lru_cache
 from typing import TYPE_CHECKING, Any
 
 from function.rules import fields
+from function.rules.nearest import nearest
 
 if TYPE_CHECKING:
     from jinja2.sandbox import ImmutableSandboxedEnvironment
@@ -103,6 +103,6 @@ def _with_jinja(source: str) -> Template:
 
 
 def _unknown(name: str) -> str:
-    near = get_close_matches(name, sorted(KNOWN), 1)
-    hint = f'did you mean "{near[0]}"?' if near else f"fields are {', '.join(fields.NAMES)}"
+    near = nearest(name, sorted(KNOWN))
+    hint = f'did you mean "{near}"?' if near else f"fields are {', '.join(fields.NAMES)}"
     return f'template names the unknown field "{name}"; {hint} (record.{name} reads the record)'
