@@ -66,7 +66,7 @@ def _measure(options: argparse.Namespace) -> int:
     results.write(found, path)
     print(report.text(found))
     print(f"saved as {path}")
-    return _draw(found) if path == LATEST else 0
+    return _draw(results.read(path)) if path == LATEST else 0
 
 
 def _draw(found: Results) -> int:
