@@ -8,7 +8,6 @@ from __future__ import annotations
 import logging
 import os
 import socket
-import sys
 from pathlib import Path
 
 from gunicorn.arbiter import Arbiter
@@ -17,7 +16,7 @@ from gunicorn.glogging import Logger
 
 from function.logs import JSONFormatter
 from function.settings import KEEP_ALIVE, Settings
-from function.startup import STATUS, or_exit
+from function.startup import end, or_exit
 
 _settings = or_exit(lambda: Settings.from_environ(os.environ))
 
@@ -77,9 +76,8 @@ def on_starting(server: Arbiter) -> None:
     """End with one line where the door and the worker are of two kinds: nothing would be served."""
     door, worker = server.app.app_uri, server.cfg.worker_class_str
     if door in _DOORS and (door == _DOORS[1]) != (worker == "asgi"):
-        print(  # noqa: T201 - for a terminal
-            f"logs-handler cannot start: a worker of class {worker} cannot serve {door}: choose the"
-            " door by SERVER=flask or SERVER=asgi, and leave both out of the command line",
-            file=sys.stderr,
+        problem = (
+            f"a worker of class {worker} cannot serve {door}: choose the door by SERVER=flask or"
+            " SERVER=asgi, and leave both out of the command line"
         )
-        raise SystemExit(STATUS)
+        end([problem])

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Callable
-from typing import TypeVar
+from collections.abc import Callable, Iterable
+from typing import NoReturn, TypeVar
 
 from function.errors import ConfigError
 
@@ -18,6 +18,11 @@ def or_exit(make: Callable[[], _T]) -> _T:
     try:
         return make()
     except ConfigError as error:
-        for problem in error.problems:
-            print(f"logs-handler cannot start: {problem}", file=sys.stderr)  # noqa: T201 - for a terminal
-        raise SystemExit(STATUS) from None
+        end(error.problems)
+
+
+def end(problems: Iterable[str]) -> NoReturn:
+    """End the process, with a line for each problem."""
+    for problem in problems:
+        print(f"logs-handler cannot start: {problem}", file=sys.stderr)  # noqa: T201 - for a terminal
+    raise SystemExit(STATUS) from None
