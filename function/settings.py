@@ -63,9 +63,9 @@ def _url(text: str) -> str:
 
 
 def _path(text: str) -> str:
-    if not text.startswith("/") or text == "/" or not text.isascii() or set(text) & set("<>?# "):
-        raise ValueError(f"{text!r} is no path such as /records")
     path = text.removesuffix("/")
+    if not path.startswith("/") or path == "/" or not path.isascii() or set(path) & set("<>?# "):
+        raise ValueError(f"{text!r} is no path such as /records")
     if path in OWN_PATHS:
         raise ValueError(f"{path} is a page of the function's own")
     return path

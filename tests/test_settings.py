@@ -157,6 +157,8 @@ def test_the_readmes_table_lists_every_setting_with_its_default() -> None:
 
 def test_a_slash_at_the_end_of_the_records_path_means_nothing() -> None:
     assert Settings.from_environ({"RECORDS_PATH": "/logs/"}).records_path == "/logs"
+    with pytest.raises(SettingsError, match="'//' is no path such as /records"):
+        Settings.from_environ({"RECORDS_PATH": "//"})
 
 
 @pytest.mark.parametrize("path", ["/metrics", "/health/liveness", "/health/readiness/"])
