@@ -44,7 +44,8 @@ GUNICORN = {
     "--no-control-socket": None,
 }
 _THREADED = {"--worker-class": "gthread", "--threads": "66"}
-_ASYNC = {"--worker-class": "asgi", "--asgi-loop": "asyncio", "--asgi-lifespan": "off"}
+_ASYNC = {"--worker-class": "function.worker.Worker"}
+_PLAIN_ASYNC = {"--worker-class": "asgi", "--asgi-lifespan": "off"}
 
 
 def _gunicorn(python: str, application: str, more: Mapping[str, str]) -> Callable[[int], list[str]]:

@@ -29,11 +29,10 @@ bind = [f"{_host}:{_settings.port or _port}"]
 # One process: Knative adds pods, and counters and caches stay whole.
 workers = 1
 _DOORS = ("function.app:app", "function.asgi:app")
+_ASGI_WORKERS = ("function.worker.Worker", "asgi")
 wsgi_app = _DOORS[_settings.server == "asgi"]
 if _settings.server == "asgi":
-    worker_class = "asgi"
-    asgi_loop = "asyncio"
-    asgi_lifespan = "off"  # everything is built when the module is imported
+    worker_class = "function.worker.Worker"
 else:
     worker_class = "gthread"
     # A request holds a thread while it waits for its alerts; two more than containerConcurrency are
@@ -75,7 +74,7 @@ logger_class = JSONLogger
 def on_starting(server: Arbiter) -> None:
     """End with one line where the door and the worker are of two kinds: nothing would be served."""
     door, worker = server.app.app_uri, server.cfg.worker_class_str
-    if door in _DOORS and (door == _DOORS[1]) != (worker == "asgi"):
+    if door in _DOORS and (door == _DOORS[1]) != (worker in _ASGI_WORKERS):
         problem = (
             f"a worker of class {worker} cannot serve {door}: choose the door by SERVER=flask or"
             " SERVER=asgi, and leave both out of the command line"

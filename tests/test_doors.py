@@ -196,13 +196,18 @@ class TestRefusal:
         assert response.status_code == 405
         problem(response)
 
-    @pytest.mark.parametrize("method", ["PUT", "DELETE", "PATCH", "BREW"])
+    @pytest.mark.parametrize("method", ["PUT", "DELETE", "PATCH", "PROPFIND"])
     def test_of_another_method_is_405_and_names_the_right_ones(
         self, door: Function, method: str
     ) -> None:
         response = requests.request(method, f"{door.url}/", timeout=5)
         assert response.status_code == 405
         assert "POST" in response.headers["allow"]
+
+    def test_of_a_method_that_nobody_knows_is_no_status_that_comes_again(
+        self, door: Function
+    ) -> None:
+        assert requests.request("BREW", f"{door.url}/", timeout=5).status_code in (400, 405)
 
     def test_names_the_kafka_record_in_the_log(self, door: Function) -> None:
         door.post(b"{broken", headers=CLOUDEVENT)
