@@ -48,16 +48,18 @@ def test_at_sigterm_idle_connections_are_closed_at_once(tmp_path: Path) -> None:
 
 
 def test_at_sigterm_a_request_that_waits_for_its_alert_gets_its_answer(tmp_path: Path) -> None:
-    with servers.receiver(Answer(delay=1)) as receiver:
-        with servers.function(
+    with (
+        servers.receiver(Answer(delay=1)) as receiver,
+        servers.function(
             tmp_path, door="asgi", RULES_FILE=RULES, RECEIVER_URL=receiver.url
-        ) as running:
-            statuses: list[int] = []
-            request = waiting(running, statuses)
-            wait_until(lambda: receiver.requests)
-            assert running.terminate() == 0
-            request.join()
-            assert statuses == [204]
+        ) as running,
+    ):
+        statuses: list[int] = []
+        request = waiting(running, statuses)
+        wait_until(lambda: receiver.requests)
+        assert running.terminate() == 0
+        request.join()
+        assert statuses == [204]
 
 
 def test_a_request_that_waits_for_ever_ends_with_the_grace(tmp_path: Path) -> None:
