@@ -76,21 +76,22 @@ class Function:
             if method == "OPTIONS" and methods:
                 return Reply(200, {"allow": self._endpoints.allowed(path)})
             return self._endpoints.elsewhere(method, path)
-        body = await self._body(headers, receive) if method == "POST" else b""
+        body = b""
+        if method == "POST":
+            if "expect" in headers:
+                self._require_fitting(headers.get("content-length", ""))
+            body, length = await _read(receive, self._endpoints.largest_body)
+            self._endpoints.require_fitting(length)
         if len(body) <= _QUICK:
             reply = endpoint(headers, body)
         else:  # other requests, and the probes, do not wait until it is read
             reply = await asyncio.to_thread(endpoint, headers, body)
         return reply if isinstance(reply, Reply) else await self._waiters.outcome(reply)
 
-    async def _body(self, headers: Mapping[str, str], receive: Receive) -> bytes:
-        """The request's body; raises ContentTooLarge, or BodyIncomplete where it breaks off."""
-        declared = headers.get("content-length", "")
-        if "expect" in headers and declared.isdigit():
-            self._endpoints.require_fitting(int(declared))  # before the client sends it
-        body, length = await _read(receive, self._endpoints.largest_body)
-        self._endpoints.require_fitting(length)
-        return body
+    def _require_fitting(self, declared: str) -> None:
+        """Refuse a body that is too large before the client sends it; raises ContentTooLarge."""
+        if declared.isdigit():
+            self._endpoints.require_fitting(int(declared))
 
 
 async def _read(receive: Receive, most: int) -> tuple[bytes, int]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Hashable, Mapping, Sequence
-from dataclasses import dataclass
+from typing import NamedTuple
 
 import orjson
 
@@ -14,8 +14,7 @@ from function.json_text import JSON
 from function.records import LogRecord
 
 
-@dataclass(frozen=True, slots=True)
-class Found:
+class Found(NamedTuple):  # like AccessLog, for speed
     """What a request held in one place: a record, or what was wrong there.
 
     ``position`` says where in a batch ("event 3, record 2"); None where there is only one place.

@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from typing import NamedTuple
 
 
-@dataclass(frozen=True, slots=True)
-class AccessLog:
+class AccessLog(NamedTuple):  # made for every record: a frozen dataclass takes four times as long
     """One request as a web server logged it.
 
     ``path`` is what the client asked for, without the query and not percent-decoded: the path of

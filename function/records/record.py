@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 from function.access_log import AccessLog, from_fields
@@ -14,7 +14,7 @@ from function.access_log import parse as parse_access_log
 _DECODED = ("log_processed", "structured", "log", "message", "body")
 
 
-@dataclass(frozen=True)
+@dataclass(slots=True)  # frozen, it would take four times as long to make
 class LogRecord:
     """One log line and where it came from.
 
@@ -32,6 +32,8 @@ class LogRecord:
     node: str
     labels: Mapping[str, Any]
     raw: Mapping[str, Any]
+    _access_log: AccessLog | None = field(default=None, init=False, repr=False, compare=False)
+    _is_read: bool = field(default=False, init=False, repr=False, compare=False)
 
     @property
     def access_log(self) -> AccessLog | None:
@@ -42,10 +44,10 @@ class LogRecord:
         """
         # By hand, because functools.cached_property of Python before 3.12 holds one lock for all
         # records, at which the threads of a busy pod queue.
-        known: dict[str, AccessLog | None] = self.__dict__
-        if "_access_log" not in known:
-            known["_access_log"] = self._find_access_log()
-        return known["_access_log"]
+        if not self._is_read:
+            self._access_log = self._find_access_log()
+            self._is_read = True  # last: another thread may look
+        return self._access_log
 
     def _find_access_log(self) -> AccessLog | None:
         if self.log is not None:

@@ -5,7 +5,6 @@ docs/decisions/0006-whose-time-a-record-carries.md has the reasons.
 
 from __future__ import annotations
 
-from functools import lru_cache
 from typing import Any
 
 from function import timestamps
@@ -19,8 +18,6 @@ MICROSECOND = timestamps.SECOND // 1_000_000
 # an uptime, or a date that an application speaks of.
 _EARLIEST = timestamps.parse("2014-06-06T00:00:00Z")
 _EARLIEST_SECOND = _EARLIEST // timestamps.SECOND
-_SIXTIETHS = {f"{number:02}": number for number in range(60)}
-_HOURS = {f"{number:02}": number for number in range(24)}
 _LAST_SECOND = timestamps.MAXIMUM // timestamps.SECOND
 
 
@@ -96,30 +93,8 @@ def _moment(value: JSON) -> int | None:
 
 
 def _of_text(text: str) -> int | None:
-    digits = text[20:-1]
     try:
-        if text[19:20] == "." and text[-1:] == "Z" and digits.isdigit() and digits.isascii():
-            moment = _second(text) + int(digits[:9].ljust(9, "0"))
-        else:
-            moment = timestamps.parse(text)
+        moment = timestamps.parse(text)
     except ValueError:
         return None
     return moment if moment >= _EARLIEST else None
-
-
-def _second(text: str) -> int:
-    """``2021-08-25T01:54:37…`` in nanoseconds, as `timestamps.parse` reads it.
-
-    Nearly every record has such a text, and nearly all have the same day: this is faster.
-    """
-    hour = _HOURS.get(text[11:13])
-    minute, second = _SIXTIETHS.get(text[14:16]), _SIXTIETHS.get(text[17:19])
-    if hour is None or minute is None or second is None or text[10:17:3] != "T::":
-        return timestamps.parse(f"{text[:19]}Z")
-    return _day(text[:10]) + (hour * 3600 + minute * 60 + second) * timestamps.SECOND
-
-
-@lru_cache(maxsize=64)
-def _day(text: str) -> int:
-    """``2021-08-25`` in nanoseconds."""
-    return timestamps.parse(f"{text}T00:00:00Z")
