@@ -15,6 +15,7 @@ from collections.abc import Sequence
 from concurrent.futures import Future
 from dataclasses import dataclass
 from threading import Condition, Thread
+from typing import NamedTuple
 
 from function.alerts import Alert
 from function.logs import exception, log
@@ -27,8 +28,7 @@ _RETRY_AFTER = 0.1  # seconds before the one retry of a broken connection or a p
 _LONGEST_PAUSE = 60  # seconds that a receiver's Retry-After is believed
 
 
-@dataclass(frozen=True, slots=True)
-class Waiting:
+class Waiting(NamedTuple):
     """Alerts of one request; ``deadline`` is when it stops waiting, on the monotonic clock."""
 
     alerts: Sequence[Alert]
@@ -58,6 +58,7 @@ class Delivery:
         self.limits = limits
         self._largest = min(limits.batch, receiver.largest_batch or limits.batch)
         self._metrics = metrics
+        metrics.watch_waiting(lambda: self._alerts)
         self._waiting: deque[Waiting] = deque()
         self._alerts = 0  # in _waiting
         self._posting = 0  # senders that are not idle
@@ -79,7 +80,6 @@ class Delivery:
                 self._start_senders()
                 self._waiting.append(waiting)
                 self._alerts += len(alerts)
-                self._metrics.alerts_waiting(self._alerts)
                 self._changed.notify()
         if reason is not None:
             pause = max(0, math.ceil(self._pause_until - now)) or None
@@ -150,7 +150,6 @@ class Delivery:
                 taken.append(self._waiting.popleft())
                 room -= len(taken[-1].alerts)
             self._alerts -= self.limits.batch - room
-            self._metrics.alerts_waiting(self._alerts)
             self._posting += bool(taken)
             return taken
 

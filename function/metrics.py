@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Callable
+from functools import lru_cache
 
 from prometheus_client import (
     CollectorRegistry,
@@ -43,6 +45,7 @@ class Metrics:
         self._matches = Counter(
             "logs_handler_matches", "Records that a rule fired for.", ["rule"], registry=registry
         )
+        self._by_rule = lru_cache(1024)(self._matches.labels)
         self._alerts = Counter(
             "logs_handler_alerts",
             "Alerts by receiver and outcome: accepted, or the reason why not.",
@@ -104,7 +107,7 @@ class Metrics:
         """These rules fired for a record."""
         self._matched.inc()
         for rule in rules:
-            self._matches.labels(rule).inc()
+            self._by_rule(rule).inc()
 
     def record_unmatched(self) -> None:
         """No rule fired for a record."""
@@ -122,9 +125,9 @@ class Metrics:
         """An event came again whose alerts are delivered."""
         self._redelivered.inc()
 
-    def alerts_waiting(self, alerts: int) -> None:
-        """So many alerts wait for a sender now."""
-        self._waiting.set(alerts)
+    def watch_waiting(self, alerts: Callable[[], int]) -> None:
+        """Whom to ask how many alerts wait for a sender, when Prometheus asks."""
+        self._waiting.set_function(alerts)
 
     def posted(self, alerts: int, seconds: float) -> None:
         """One POST with so many alerts took so long, however it ended."""

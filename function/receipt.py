@@ -6,7 +6,7 @@ import logging
 import time
 from collections.abc import Hashable, Mapping, Sequence
 from concurrent.futures import Future
-from dataclasses import dataclass
+from typing import NamedTuple
 
 from function import replies
 from function.alerts import Alert
@@ -22,8 +22,7 @@ RETRY_AFTER = 5  # seconds; KafkaSource keeps to its own back-off, other senders
 REMEMBER_EVENT = 900 * SECOND
 
 
-@dataclass(frozen=True, slots=True)
-class Fired:
+class Fired(NamedTuple):
     """An alert of a request: where its record stood, and the identity of the event it came in."""
 
     alert: Alert
@@ -31,8 +30,7 @@ class Fired:
     event: Hashable | None
 
 
-@dataclass(frozen=True, slots=True)
-class Receipt:
+class Receipt(NamedTuple):
     """A request that was read; the two memories learn what was delivered."""
 
     records: int
@@ -93,8 +91,7 @@ class Receipt:
         )
 
 
-@dataclass(frozen=True, slots=True)
-class Pending:
+class Pending(NamedTuple):
     """A reply that waits for delivery; ``budget`` is how long a door waits, in seconds."""
 
     future: Future[list[Outcome]]

@@ -9,7 +9,6 @@ import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import Future
 from contextlib import ExitStack, contextmanager, suppress
-from dataclasses import replace
 
 import pytest
 
@@ -183,7 +182,7 @@ class TestGroupCommit:
             assert [type(outcome) for outcome in mixed.result(10)] == [Accepted, Refused]
 
     def test_alerts_of_different_lines_all_go_out_though_labels_and_time_are_the_same(self) -> None:
-        lines = [replace(article(), annotations={"log": f"db{number} down"}) for number in range(5)]
+        lines = [article()._replace(annotations={"log": f"db{number} down"}) for number in range(5)]
         with servers.receiver() as receiver, delivery(receiver.url) as sender:
             assert sender.submit(lines).result(10) == [Accepted()] * 5
         assert [len(body["alerts"]) for body in receiver.bodies] == [5]
@@ -345,7 +344,7 @@ class TestTrouble:
 
     def test_of_our_own_making_ends_no_sender(self) -> None:
         with servers.receiver() as receiver, delivery(receiver.url, concurrency=1) as sender:
-            broken = replace(article(), starts_at=-(10**30))  # no timestamp can say that
+            broken = article()._replace(starts_at=-(10**30))  # no timestamp can say that
             with pytest.raises(OverflowError):
                 sender.submit([broken]).result(10)
             assert sender.submit([article()]).result(10) == [Accepted()]

@@ -6,7 +6,6 @@ import json
 import re
 import shutil
 import subprocess
-from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -39,8 +38,7 @@ NAMES = ("notification-manager", "alertmanager", "slack", "cloudevents")
 URLS = ["http://receiver.test/"]
 SHOWN = ("alertname", "namespace", "path", "severity")
 LABELS = {name: article().labels[name] for name in SHOWN}
-ALERT = replace(
-    article(),
+ALERT = article()._replace(
     labels=LABELS,
     annotations={"message": "GET /notfound answered 404"},
     fingerprint=fingerprint(LABELS),

@@ -10,7 +10,6 @@ import subprocess
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
@@ -37,7 +36,7 @@ GOLDEN = Path(__file__).parent / "golden"
 URL = "http://broker-ingress.knative-eventing.svc.test/shop/default"
 SINK = CloudEvents([URL])
 TRACEPARENT = "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01"
-TRACED = replace(article(), traceparent=TRACEPARENT)
+TRACED = article()._replace(traceparent=TRACEPARENT)
 ROOT = Path(__file__).resolve().parent.parent
 
 
@@ -55,7 +54,7 @@ class TestAnEvent:
             (
                 "cloudevents-traced-and-overridden",
                 CloudEvents([URL], {"cluster": "prod", "team": "web"}, "//shop.test/logs"),
-                replace(TRACED, annotations={"message": "GET /notfound answered 404"}),
+                TRACED._replace(annotations={"message": "GET /notfound answered 404"}),
             ),
         ],
     )
@@ -80,7 +79,7 @@ class TestAnEvent:
         alerts = [
             article(),
             another(path="/other"),
-            replace(article(), starts_at=article().starts_at + 1),
+            article()._replace(starts_at=article().starts_at + 1),
         ]
         assert len({event(alert)["id"] for alert in alerts}) == 3
 
@@ -104,7 +103,7 @@ class TestTheTrace:
 
     def test_of_a_later_version_goes_on(self) -> None:
         later = "cc" + TRACEPARENT[2:] + "-what-the-future-will-be-like"
-        assert event(replace(TRACED, traceparent=later))["traceparent"] == later
+        assert event(TRACED._replace(traceparent=later))["traceparent"] == later
 
     @pytest.mark.parametrize(
         "traceparent",
@@ -120,7 +119,7 @@ class TestTheTrace:
         ],
     )
     def test_that_is_none_ends_here(self, traceparent: str) -> None:
-        alert = replace(TRACED, traceparent=traceparent)
+        alert = TRACED._replace(traceparent=traceparent)
         assert "traceparent" not in event(alert)
         assert "traceparent" not in SINK.request([alert], NOW).headers
 
@@ -205,7 +204,7 @@ class TestTheOracle:
 
     @given(LABELS)
     def test_may_as_well_be_our_own_reader(self, labels: dict[str, str]) -> None:
-        alert = replace(TRACED, labels=labels)
+        alert = TRACED._replace(labels=labels)
         request = SINK.request([alert], NOW)
         [read] = events.read(request.headers, request.body)
         assert isinstance(read, Event)
@@ -226,7 +225,7 @@ class TestDelivery:
     """Over a real socket."""
 
     def test_posts_one_event_per_alert(self) -> None:
-        alerts = [replace(another(path=f"/{n}"), traceparent=TRACEPARENT) for n in range(5)]
+        alerts = [another(path=f"/{n}")._replace(traceparent=TRACEPARENT) for n in range(5)]
         with servers.receiver(Answer(202)) as sink, delivery(sink.url) as sender:
             assert sender.submit(alerts).result(10) == [Accepted()] * 5
             headers = [headers for headers, _ in sink.requests]

@@ -6,7 +6,6 @@ import json
 import re
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -29,8 +28,7 @@ URL = "https://hooks.slack.test/services/T0/B0/secret"
 SLACK = Slack([URL])
 OK = Answer(200, b"ok")
 TIMES = "\N{MULTIPLICATION SIGN}"
-ARTICLE = replace(
-    article(),
+ARTICLE = article()._replace(
     annotations={
         "log_line": '10.0.35.28 - - "GET /notfound HTTP/1.1" 404 49923',
         "message": "GET /notfound answered 404 in demo-project",
@@ -67,7 +65,7 @@ def shown(text: str) -> str:
 
 
 def noted(**annotations: str) -> Alert:
-    return replace(article(), annotations=annotations)
+    return article()._replace(annotations=annotations)
 
 
 @contextmanager
@@ -93,8 +91,8 @@ class TestAMessage:
             (
                 "slack-batch",
                 [
-                    *(replace(ARTICLE, starts_at=ARTICLE.starts_at + n) for n in range(6)),
-                    replace(ARTICLE, labels={"alertname": "Disk full", "path": "/<a>"}),
+                    *(ARTICLE._replace(starts_at=ARTICLE.starts_at + n) for n in range(6)),
+                    ARTICLE._replace(labels={"alertname": "Disk full", "path": "/<a>"}),
                 ],
             ),
         ],
@@ -214,7 +212,7 @@ class TestLogText:
         ],
     )
     def test_is_no_mention_and_no_link(self, text: str, sent: str) -> None:
-        alert = replace(another(path=text), annotations={"message": text, "log_line": text})
+        alert = another(path=text)._replace(annotations={"message": text, "log_line": text})
         parsed = message(alert)
         found = [each["text"] for each in text_objects(parsed) if sent in each["text"]]
         assert len(found) == 3
@@ -223,7 +221,7 @@ class TestLogText:
 
     def test_is_not_formatted(self) -> None:
         markup = "*bold* _italic_ ~struck~ `code` ```block``` :skull:"
-        alert = replace(another(path=markup), annotations={"message": markup, "log_line": markup})
+        alert = another(path=markup)._replace(annotations={"message": markup, "log_line": markup})
         headline, *formatted = [t for t in text_objects(message(alert)) if "skull" in t["text"]]
         assert headline == {"type": "plain_text", "text": markup, "emoji": False}
         for text in formatted:
@@ -241,7 +239,7 @@ class TestLogText:
     )
     def test_shows_what_cannot_be_seen(self, text: str, sent: str) -> None:
         assert texts(noted(message=text))[1] == sent
-        assert f"*path*\n`{sent}`" in texts(replace(article(), labels={"path": text}))
+        assert f"*path*\n`{sent}`" in texts(article()._replace(labels={"path": text}))
 
     @pytest.mark.parametrize("character", ["x", "&", "<", "\U0001f600", "\x00"])
     def test_is_cut_at_a_whole_character_before_it_is_escaped(self, character: str) -> None:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -25,7 +24,7 @@ MINUTE = 60 * timestamps.SECOND
 def another(**labels: str) -> Alert:
     """The article's alert with other labels."""
     changed = dict(sorted({**article().labels, **labels}.items()))
-    return replace(article(), labels=changed, fingerprint=fingerprint(changed))
+    return article()._replace(labels=changed, fingerprint=fingerprint(changed))
 
 
 @pytest.mark.parametrize("name", RECEIVERS)
@@ -120,12 +119,12 @@ class TestAlertmanager:
         assert timestamps.parse(sent["endsAt"]) == NOW + 5 * MINUTE
 
     def test_gets_an_end_that_counts_from_the_start_for_a_record_from_the_future(self) -> None:
-        future = replace(article(), starts_at=NOW + MINUTE)
+        future = article()._replace(starts_at=NOW + MINUTE)
         sent = self.receiver.as_sent(future, NOW)
         assert timestamps.parse(sent["endsAt"]) == NOW + 6 * MINUTE
 
     def test_gets_an_end_that_a_timestamp_can_say(self) -> None:
-        latest = replace(article(), starts_at=timestamps.MAXIMUM)
+        latest = article()._replace(starts_at=timestamps.MAXIMUM)
         assert self.receiver.as_sent(latest, NOW)["endsAt"] == "9999-12-31T23:59:59Z"
 
 

@@ -19,18 +19,8 @@ from function.access_log import AccessLog
 from function.records import LogRecord
 
 METADATA = ("namespace", "pod", "container", "image", "node")
-ACCESS_LOG = (
-    "method",
-    "path",
-    "query",
-    "status",
-    "protocol",
-    "client",
-    "user",
-    "user_agent",
-    "referer",
-    "bytes",
-)
+ACCESS_LOG = AccessLog._fields
+_NO_REQUEST = ("",) * len(ACCESS_LOG)
 NUMERIC = frozenset({"status", "bytes"})
 NAMES = (*METADATA, "log", *ACCESS_LOG)
 
@@ -74,12 +64,17 @@ def field(name: str) -> Field | None:
 
 def values(record: LogRecord) -> dict[str, Any]:
     """All fields of a record by name, for templates; what it lacks is the empty text."""
-    found: dict[str, Any] = {name: getattr(record, name) for name in METADATA}
-    found["log"] = record.log or ""
-    for name in ACCESS_LOG:
-        value = getattr(record.access_log, name, None)
+    found: dict[str, Any] = {
+        "namespace": record.namespace,
+        "pod": record.pod,
+        "container": record.container,
+        "image": record.image,
+        "node": record.node,
+        "log": record.log or "",
+        "record": record.raw,
+    }
+    for name, value in zip(ACCESS_LOG, record.access_log or _NO_REQUEST, strict=True):
         found[name] = "" if value is None else value
-    found["record"] = record.raw
     return found
 
 

@@ -114,12 +114,13 @@ def _rule(
     if alert == "":
         source.problem(members["alert"], f"{path}.alert", "an alert needs a name")
     conditions = _conditions(source, members["match"], f"{path}.match")
+    labels = _labels(source, members.get("labels"), f"{path}.labels")
     return Rule(
         alert=alert or "",
         group=group,
         match=tuple(sorted(conditions, key=lambda condition: condition.cost)),
-        labels={**defaults, **_labels(source, members.get("labels"), f"{path}.labels")},
-        annotations=_templates(source, members.get("annotations"), f"{path}.annotations"),
+        labels=_sorted({**defaults, **labels, "alertname": lambda _values: alert or ""}),
+        annotations=_sorted(_templates(source, members.get("annotations"), f"{path}.annotations")),
         keep_firing_for=_duration(source, members, path, "keep_firing_for", KEEP_FIRING_FOR),
         repeat_interval=_duration(source, members, path, "repeat_interval", REPEAT_INTERVAL),
         enabled=_flag(source, members.get("enabled"), f"{path}.enabled", default=True),
@@ -199,6 +200,11 @@ def _labels(source: Source, node: Node | None, path: str) -> dict[str, Template]
     if node is not None and "alertname" in labels:
         source.problem(node, path, 'alertname is the rule\'s own name: see "alert"')
     return labels
+
+
+def _sorted(templates: Mapping[str, Template]) -> dict[str, Template]:
+    """By name, once: every alert has its labels in this order."""
+    return dict(sorted(templates.items()))
 
 
 def _templates(source: Source, node: Node | None, path: str) -> dict[str, Template]:

@@ -24,7 +24,10 @@ class RuleTest:
 
 @dataclass(frozen=True, slots=True)
 class Rule:
-    """One alert: when it fires and what it says. Durations are in nanoseconds."""
+    """One alert: when it fires and what it says. Durations are in nanoseconds.
+
+    ``labels``, ``alertname`` among them, and ``annotations`` are sorted by name.
+    """
 
     alert: str
     group: str

@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from typing import NamedTuple
 
 from function.records import LogRecord
 from function.rules.index import Index
 from function.rules.rule import Rule
 
 
-@dataclass(frozen=True, slots=True)
-class Match:
+class Match(NamedTuple):
     """A record that a rule fires for."""
 
     rule: Rule
