@@ -14,7 +14,7 @@ from concurrent.futures import Future, ThreadPoolExecutor, as_completed
 from functools import cache
 from http.client import HTTPResponse
 from socket import SocketIO, socket
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from function.receivers import (
     Accepted,
@@ -27,8 +27,8 @@ from function.receivers import (
 )
 
 if TYPE_CHECKING:
-    import requests
     from typing_extensions import Buffer
+    from urllib3 import HTTPConnectionPool
 
 # A receiver's own reading of an answer: status, headers, the beginning of the body.
 Read = Callable[[int, Mapping[str, str], bytes], Outcome]
@@ -42,45 +42,42 @@ class Poster:
     def __init__(self, url: str, read: Read) -> None:
         self._url = url
         self._read = read
-        # A POST without its body, and what sends it: made once, as requests takes longer to prepare
-        # a POST than to send it.
-        self._prepared: requests.PreparedRequest | None = None
-        self._adapter: requests.adapters.HTTPAdapter | None = None
+        self._prepared: _Prepared | None = None
 
     def post(self, request: Request, seconds: float) -> Outcome:
         """Send a request and read what its answer means; raises nothing."""
-        from requests.exceptions import RequestException, Timeout  # deferred: cold start
-        from urllib3.exceptions import HTTPError
+        from urllib3 import exceptions  # deferred: cold start
 
         try:
             return self._exchange(request, time.monotonic() + seconds)
-        except Timeout:
-            return Unavailable(Reason.TIMEOUT, "no answer in time")
-        except (RequestException, HTTPError) as error:
-            detail = _innermost(error)
-            if detail == TimeoutError.__name__:  # in the middle of the answer's body
+        except exceptions.HTTPError as error:
+            # A refused connection is a ConnectTimeoutError to urllib3, too.
+            refused = isinstance(error, exceptions.NewConnectionError)
+            if isinstance(error, exceptions.TimeoutError) and not refused:
                 return Unavailable(Reason.TIMEOUT, "no answer in time")
-            return Unavailable(Reason.CONNECTION, f"no answer: {detail}", passing=True)
+            return Unavailable(Reason.CONNECTION, f"no answer: {_innermost(error)}", passing=True)
 
     def close(self) -> None:
         """Close the connections."""
-        if self._adapter is not None:
-            self._adapter.close()
+        if self._prepared is not None:
+            self._prepared.pool.close()
 
     def _exchange(self, request: Request, deadline: float) -> Outcome:
-        if self._prepared is None or self._adapter is None:
-            self._prepared, self._adapter = _prepared(self._url), _adapter()
-        post = self._prepared.copy()
-        post.headers.update(request.headers)
-        post.prepare_body(request.body, None)
-        remaining = max(0.001, deadline - time.monotonic())
-        with self._adapter.send(post, stream=True, timeout=remaining) as response:
-            body = b""
-            for chunk in response.iter_content(8192):
-                body += chunk
-                if len(body) > _ANSWER_LIMIT:
-                    break
-            return self._read(response.status_code, response.headers, body)
+        prepared = self._prepared = self._prepared or _prepared(self._url)
+        response = prepared.pool.urlopen(
+            "POST",
+            prepared.target,
+            request.body,
+            {**prepared.headers, **request.headers},
+            retries=False,
+            redirect=False,
+            timeout=max(0.001, deadline - time.monotonic()),
+            preload_content=False,
+        )
+        try:
+            return self._read(response.status, response.headers, response.read(_ANSWER_LIMIT))
+        finally:
+            response.close()  # closes the connection only where the answer goes on
 
 
 class Posters:
@@ -126,13 +123,36 @@ def _preference(outcome: Outcome) -> int:
     return (Accepted, Unavailable, Refused).index(type(outcome))
 
 
-def _prepared(url: str) -> requests.PreparedRequest:
+class _Prepared(NamedTuple):
+    """A POST without its body, and what sends it.
+
+    requests makes it, once: it takes longer to prepare a POST than urllib3 to send it.
+    """
+
+    pool: HTTPConnectionPool
+    target: str
+    headers: dict[str, str]
+
+
+def _prepared(url: str) -> _Prepared:
     import requests
+    from requests.adapters import HTTPAdapter
+    from requests.structures import CaseInsensitiveDict
+
+    class Adapter(HTTPAdapter):
+        def pool(self, post: requests.PreparedRequest) -> HTTPConnectionPool:
+            self.poolmanager.pool_classes_by_scheme = _pools()
+            pool: HTTPConnectionPool = self.get_connection_with_tls_context(post, verify=True)  # type: ignore[assignment] # its stubs are wrong
+            self.cert_verify(pool, url, verify=True, cert=None)  # type: ignore[no-untyped-call]
+            return pool
 
     session = requests.Session()
-    session.headers["user-agent"] = "logs-handler"
+    session.headers = CaseInsensitiveDict({"user-agent": "logs-handler"})
     session.trust_env = False  # no proxy and no netrc between pods of one cluster
-    return session.prepare_request(requests.Request("POST", url))
+    post = session.prepare_request(requests.Request("POST", url))
+    headers = {name: value for name, value in post.headers.items() if name != "Content-Length"}
+    pool = Adapter(pool_connections=1, pool_maxsize=1).pool(post)
+    return _Prepared(pool, post.path_url, headers)
 
 
 @cache
@@ -147,14 +167,6 @@ def _pools() -> dict[str, Any]:
         "http": type("PlainPool", (HTTPConnectionPool,), {"ConnectionCls": plain}),
         "https": type("SecurePool", (HTTPSConnectionPool,), {"ConnectionCls": secure}),
     }
-
-
-def _adapter() -> requests.adapters.HTTPAdapter:
-    from requests.adapters import HTTPAdapter
-
-    adapter = HTTPAdapter(pool_connections=4, pool_maxsize=1)
-    adapter.poolmanager.pool_classes_by_scheme = _pools()
-    return adapter
 
 
 class _Response(HTTPResponse):
