@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import os
+import sys
 from collections.abc import Awaitable, Callable, Iterable, Mapping
 from threading import Lock
 from typing import Any
@@ -176,5 +177,8 @@ def _encoded(reply: Reply) -> list[tuple[bytes, bytes]]:
         headers.append((b"content-length", b"%d" % len(reply.body)))
     return headers
 
+
+# Senders' threads need the interpreter for moments, and the event loop would keep it for 5 ms.
+sys.setswitchinterval(0.001)
 
 app = or_exit(lambda: Function(Settings.from_environ(os.environ)))

@@ -20,6 +20,7 @@ from typing import NamedTuple
 from function.alerts import Alert
 from function.logs import exception, log
 from function.metrics import Metrics
+from function.pace import Pace
 from function.posting import Posters
 from function.receivers import Accepted, Outcome, Reason, Receiver, Refused, Unavailable
 
@@ -62,6 +63,7 @@ class Delivery:
         self._waiting: deque[Waiting] = deque()
         self._alerts = 0  # in _waiting
         self._posting = 0  # senders that are not idle
+        self._pace = Pace(limits.concurrency)
         self._failing_since: float | None = None
         self._failed_at = 0.0
         self._pause_until = 0.0  # the receiver said Retry-After
@@ -80,7 +82,7 @@ class Delivery:
                 self._start_senders()
                 self._waiting.append(waiting)
                 self._alerts += len(alerts)
-                self._changed.notify()
+                self._wake_one()
         if reason is not None:
             pause = max(0, math.ceil(self._pause_until - now)) or None
             waiting.future.set_result([Unavailable(Reason.BUSY, reason, pause)] * len(alerts))
@@ -138,12 +140,13 @@ class Delivery:
                         waiting.future.set_exception(error)
             with self._changed:
                 self._posting -= 1
+                self._wake_one()
         poster.close()
 
     def _take(self) -> list[Waiting]:
         """Wait for alerts and take them, up to a batch; nothing when it is time to end."""
         with self._changed:
-            self._changed.wait_for(lambda: self._waiting or self._closed)
+            self._changed.wait_for(lambda: self._is_room() or self._is_over())
             taken: list[Waiting] = []
             room = self.limits.batch
             while self._waiting and (not taken or len(self._waiting[0].alerts) <= room):
@@ -152,6 +155,17 @@ class Delivery:
             self._alerts -= self.limits.batch - room
             self._posting += bool(taken)
             return taken
+
+    def _is_room(self) -> bool:
+        return bool(self._waiting) and self._posting < self._pace.limit
+
+    def _is_over(self) -> bool:
+        return self._closed and not self._waiting
+
+    def _wake_one(self) -> None:
+        """Let one idle sender begin where there is something for it to do."""
+        if self._is_room():
+            self._changed.notify()
 
     def _deliver(self, poster: Posters, batch: Sequence[Waiting]) -> None:
         now = time.monotonic()
@@ -214,7 +228,10 @@ class Delivery:
             return Unavailable(Reason.TIMEOUT, "the receiver was busy for the whole time")
         request = self.receiver.request(alerts, time.time_ns())
         outcome = poster.post(request, min(deadline - start, self.limits.post_timeout))
-        self._metrics.posted(len(alerts), time.monotonic() - start)
+        seconds = time.monotonic() - start
+        self._metrics.posted(len(alerts), seconds)
+        with self._changed:
+            self._pace.learn(seconds)
         return outcome
 
     def _tell(self, alerts: Sequence[Alert], outcome: Outcome) -> None:

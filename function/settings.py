@@ -160,7 +160,7 @@ SETTINGS = (
         "25s",
         "how long a request waits for its alerts; below the Service's timeoutSeconds",
     ),
-    Setting("DELIVERY_CONCURRENCY", _count, "4", "POSTs to the receiver at the same time"),
+    Setting("DELIVERY_CONCURRENCY", _count, "8", "POSTs to the receiver at the same time, at most"),
     Setting("DELIVERY_BATCH", _count, "100", "the most alerts that share one POST"),
     Setting("RECORDS_PATH", _path, "/records", "the path that takes plain Fluent Bit JSON"),
     Setting("MAX_BODY_BYTES", _size, "1MiB", "the largest request body that is read"),
