@@ -14,11 +14,11 @@ PATTERNS = ["wordpress-.*", "[a-c]+", ".*404.*", "", "a{2,3}"]
 TEXTS = st.one_of(st.text(max_size=300), st.from_regex(r"(wordpress-|[a-c]|404){0,3}"))
 
 
-@given(st.lists(TEXTS, max_size=20))
+@given(texts=st.lists(TEXTS, max_size=20), repeats=st.booleans())
 def test_a_text_that_comes_again_gets_the_same_answer_as_re2_gives_each_pattern(
-    texts: list[str],
+    texts: list[str], *, repeats: bool
 ) -> None:
-    found = Patterns(PATTERNS)
+    found = Patterns(PATTERNS, repeats=repeats)
     for text in [*texts, *texts]:
         expected = [
             number
@@ -41,6 +41,12 @@ def test_what_is_wrong_is_said_with_its_place() -> None:
 
 
 def test_the_expressions_of_old_rules_are_not_kept() -> None:
-    assert Patterns(["old"]).matches("old")
+    assert Patterns(["old"], repeats=True).matches("old")
+    assert patterns._remembered.cache_info().currsize == 1
     Patterns(["new"])
+    assert patterns._remembered.cache_info().currsize == 0
+
+
+def test_log_lines_are_not_remembered_at_the_cost_of_names() -> None:
+    assert Patterns([".*404.*"]).matches("GET / 404")
     assert patterns._remembered.cache_info().currsize == 0

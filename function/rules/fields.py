@@ -47,6 +47,11 @@ class Field:
         """Whether ``=`` and ``!=`` compare numbers."""
         return self.name in NUMERIC
 
+    @property
+    def repeats(self) -> bool:
+        """Whether many records have the same value."""
+        return self.name in METADATA
+
 
 @lru_cache
 def field(name: str) -> Field | None:

@@ -125,7 +125,7 @@ class _Patterns:
         if len(self.entries) == 1:
             return False
         try:
-            self._patterns = Patterns(self._sources)
+            self._patterns = Patterns(self._sources, repeats=self.field.repeats)
         except PatternError:
             return False
         return True

@@ -192,7 +192,7 @@ def _comparison(
 def _regular_expression(field: Field, pattern: str, *, wanted: bool) -> Callable[[LogRecord], bool]:
     read = field.read
     try:
-        matches = Patterns([pattern]).matches
+        matches = Patterns([pattern], repeats=field.repeats).matches
     except PatternError as error:
         raise MatcherError(f"RE2 cannot use {pattern!r}: {error}") from None
 

@@ -25,8 +25,14 @@ class PatternError(ValueError):
 class Patterns:
     """Several expressions that are tested at once, in one pass over the text."""
 
-    def __init__(self, patterns: Sequence[str]) -> None:
-        """Compile them; raises PatternError where one is wrong or all together are too much."""
+    def __init__(self, patterns: Sequence[str], *, repeats: bool = False) -> None:
+        """Compile them; raises PatternError where one is wrong or all together are too much.
+
+        ``repeats``: the same texts will come again and again, as names of pods do and log lines
+        do not. RE2 itself is fast, but it lets go of the interpreter's lock for each text, and
+        another thread takes it.
+        """
+        self._repeats = repeats
         _remembered.cache_clear()  # new expressions come with new rules: the old ones may go
         self._set = re2.Set.FullMatchSet(_options())
         try:
@@ -37,12 +43,8 @@ class Patterns:
             raise PatternError(_reason(patterns)) from None
 
     def matching(self, text: str) -> Sequence[int]:
-        """The numbers of the expressions that match the whole text.
-
-        Short texts are remembered: names of pods come again with each of their lines. RE2 itself is
-        fast, but it lets go of the interpreter's lock for each text, and another thread takes it.
-        """
-        match = _remembered if len(text) <= _SHORT else _matching
+        """The numbers of the expressions that match the whole text."""
+        match = _remembered if self._repeats and len(text) <= _SHORT else _matching
         return match(self._set, text)
 
     def matches(self, text: str) -> bool:
