@@ -12,7 +12,7 @@ from pathlib import Path
 from benchmarks import load, matching, processes
 from benchmarks.load import WrongAnswersError
 from benchmarks.servers import SHIPPED, Receiver, receiving, serving
-from benchmarks.subjects import DOORS, LIMITS, OURS, PEERS_ALL, Subject
+from benchmarks.subjects import DOORS, LIMITS, OURS, PEERS_ALL, PLAIN_ASGI, Subject
 
 KIND = "capacity"
 NO_MATCH = "no match"
@@ -42,7 +42,7 @@ class Case:
 
 
 CASES = (
-    Case(NO_MATCH, (*OURS, *LIMITS, *PEERS_ALL)),
+    Case(NO_MATCH, (*OURS, PLAIN_ASGI, *LIMITS, *PEERS_ALL)),
     Case(HUNDRED, DOORS, rules=100),
     Case(SOME, DOORS, every=100, receiver=0),
     Case(NO_PAUSE, DOORS, 1, 0, in_flight=MATCHING_IN_FLIGHT),

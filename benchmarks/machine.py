@@ -11,7 +11,10 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
-_PACKAGES = ("flask", "gunicorn", "werkzeug", "orjson", "google-re2", "func-python", "hypercorn")
+_PACKAGES = (
+    *("flask", "gunicorn", "werkzeug", "uvicorn", "httptools", "uvloop"),
+    *("orjson", "google-re2", "func-python", "hypercorn"),
+)
 
 
 def facts() -> dict[str, Any]:

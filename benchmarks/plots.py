@@ -15,7 +15,7 @@ from matplotlib.ticker import FuncFormatter, LogLocator, MaxNLocator, NullLocato
 
 from benchmarks import capacity, cold_start, latency, matching
 from benchmarks.results import Results, Spread
-from benchmarks.subjects import EMPTY_FUNC, LIMITS, OURS, ROOT
+from benchmarks.subjects import EMPTY_FUNC, LIMITS, OURS, PLAIN_ASGI, ROOT
 
 FOLDER = ROOT / "docs" / "performance"
 # Of Okabe and Ito's palette, which people tell apart whatever colours they see.
@@ -67,7 +67,7 @@ def _figure(columns: int, height: float, title: str) -> tuple[Figure, list[Axes]
 
 
 def _colour(subject: str) -> str:
-    if subject in {each.name for each in OURS}:
+    if subject in {each.name for each in (*OURS, PLAIN_ASGI)}:
         return _OURS
     empty = {each.name for each in LIMITS} | {EMPTY_FUNC.name}
     return _LIMIT if subject in empty else _PEER

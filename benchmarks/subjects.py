@@ -45,7 +45,7 @@ GUNICORN = {
 }
 _THREADED = {"--worker-class": "gthread", "--threads": "66"}
 _ASYNC = {"--worker-class": "function.worker.Worker"}
-_PLAIN_ASYNC = {"--worker-class": "asgi", "--asgi-lifespan": "off"}
+_PLAIN_ASYNC = {"--worker-class": "asgi", "--asgi-loop": "asyncio", "--asgi-lifespan": "off"}
 
 
 def _gunicorn(python: str, application: str, more: Mapping[str, str]) -> Callable[[int], list[str]]:
@@ -121,12 +121,18 @@ def _listen_address(port: int) -> dict[str, str]:
 _CONF = ("-m", "gunicorn", "-c", "python:function.gunicorn_conf")
 FLASK = _ours("Flask door", "flask", *_CONF)
 ASGI = _ours("ASGI door", "asgi", *_CONF)
+_PLAIN = [word for pair in _PLAIN_ASYNC.items() for word in pair]
+PLAIN_ASGI = _ours("ASGI door, gunicorn's asgi worker", "asgi", *_CONF, *_PLAIN)
 FUNC = _ours("ASGI door under func", "flask", "-m", "benchmarks.func_scaffolding")
 EMPTY_FLASK = _limit(
     "empty Flask", _gunicorn(sys.executable, "benchmarks.limits.empty_flask:app", _THREADED)
 )
 EMPTY_ASGI = _limit(
     "empty ASGI", _gunicorn(sys.executable, "benchmarks.limits.empty_asgi:app", _ASYNC)
+)
+EMPTY_PLAIN_ASGI = _limit(
+    "empty ASGI, gunicorn's asgi worker",
+    _gunicorn(sys.executable, "benchmarks.limits.empty_asgi:app", _PLAIN_ASYNC),
 )
 BYTES = _limit(
     "bytes in, 204 out",
@@ -162,7 +168,7 @@ GO = Subject("Go reference", "peer", lambda _port: [str(CACHE / "go-reference")]
 
 OURS = (FLASK, ASGI, FUNC)
 DOORS = (FLASK, ASGI)
-LIMITS = (EMPTY_FLASK, EMPTY_ASGI, BYTES)
+LIMITS = (EMPTY_FLASK, EMPTY_ASGI, EMPTY_PLAIN_ASGI, BYTES)
 PYTHON_PEERS = (PARLIAMENT, FUNC_PYTHON, FUNCTIONS_FRAMEWORK, FLASK_CLOUDEVENTS)
 PEERS_ALL = (*PYTHON_PEERS, GO)
 

@@ -29,10 +29,11 @@ bind = [f"{_host}:{_settings.port or _port}"]
 # One process: Knative adds pods, and counters and caches stay whole.
 workers = 1
 _DOORS = ("function.app:app", "function.asgi:app")
-_ASGI_WORKERS = ("function.worker.Worker", "asgi")
+ASGI_WORKER = "function.worker.Worker"
+_ASGI_WORKERS = (ASGI_WORKER, "asgi")
 wsgi_app = _DOORS[_settings.server == "asgi"]
 if _settings.server == "asgi":
-    worker_class = "function.worker.Worker"
+    worker_class = ASGI_WORKER
 else:
     worker_class = "gthread"
     # A request holds a thread while it waits for its alerts; two more than containerConcurrency are

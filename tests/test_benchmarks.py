@@ -339,7 +339,7 @@ def test_empty_applications_run_under_our_gunicorn_settings() -> None:
     assert ours.control_socket_disable
     assert f"--threads {ours.threads}" in " ".join(EMPTY_FLASK.command(1))
     assert f"--threads {ours.threads}" in " ".join(FLASK_CLOUDEVENTS.command(1))
-    assert "--worker-class asgi" in " ".join(EMPTY_ASGI.command(1))
+    assert f"--worker-class {ours.ASGI_WORKER}" in " ".join(EMPTY_ASGI.command(1))
 
 
 def test_a_subjects_environment_holds_nothing_of_this_shells(

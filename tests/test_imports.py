@@ -28,7 +28,8 @@ MAY_IMPORT = {
     "reading": "events records json_text errors",
     "memory": "",
     "reload": "rules metrics errors logs",
-    "delivery": "posting receivers alerts metrics logs",
+    "delivery": "posting pace receivers alerts metrics logs",
+    "pace": "",
     "posting": "receivers",
     "receivers": "alerts timestamps",
     "alerts": "rules",
@@ -37,6 +38,7 @@ MAY_IMPORT = {
     "events": "timestamps json_text errors",
     "replies": "errors",
     "gunicorn_conf": "settings startup logs",
+    "worker": "",
     "startup": "errors",
     "settings": "durations errors",
     "logs": "timestamps",
@@ -55,6 +57,9 @@ ONLY_IN = {
     "prometheus_client": "metrics",
     "yaml": "rules",
     "re2": "rules records access_log",
+    "urllib3": "posting",
+    "uvicorn": "",
+    "uvicorn_worker": "worker",
 }
 DEFERRED = ("requests", "cloudevents", "dateutil")  # loaded when the first request needs them
 NEVER = ("pydantic", "rich", "confluent_kafka", "kafka", "pytest", "numpy", "local", "tests")

@@ -108,7 +108,10 @@ def test_nothing_of_the_workbench_and_the_tests_is_in_the_image() -> None:
 
 @pytest.mark.parametrize("path", ["local/requirements.txt", "tests/requirements.txt"])
 def test_the_workbench_and_the_tests_run_on_the_versions_of_the_image(path: str) -> None:
-    assert {str(pin.requirement) for pin in PINS} <= {str(pin.requirement) for pin in lock(path)}
+    def versions(pins: list[Pin]) -> set[tuple[str, str]]:
+        return {(pin.name, str(pin.requirement.specifier)) for pin in pins}
+
+    assert versions(PINS) <= versions(lock(path))
 
 
 # What func demands.
