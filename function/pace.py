@@ -6,34 +6,40 @@ one that does many at once takes them all in the time of one.
 
 from __future__ import annotations
 
+import math
+
 _FEW = 2  # one that hangs must not hold up all others
-_SLOWER = 1.5  # times what a POST takes when few are under way
+_SLOWER = 1.4  # times what a POST takes when few are under way
 
 
 class Pace:
     """``limit`` is how many POSTs may be under way now, ``most`` at the most.
 
-    It grows by one at a time, as long as POSTs take about as long as they did when few were under
-    way, and begins anew when one takes longer, as one does that fails in the end.
+    It grows by one at a time, as long as the quickest POST takes about as long as it did when few
+    were under way, and begins anew when it takes longer. The quickest, because single ones are slow
+    for reasons of their own.
     """
 
     def __init__(self, most: int) -> None:
         self._few = min(_FEW, most)
         self._most = most
-        self._usual = 0.0
-        self._ended = 0  # POSTs, since the limit is what it is
-        self.limit = self._few
+        self._usual = math.inf
+        self._set(self._few)
+
+    def _set(self, limit: int) -> None:
+        self.limit = limit
+        self._ended = 0
+        self._quickest = math.inf
 
     def learn(self, seconds: float) -> None:
         """A POST took so long."""
         self._ended += 1
         if self._ended <= self.limit:
             return  # it began under another limit
-        if self.limit == self._few:
-            self._usual = seconds
-        self._usual = min(self._usual, seconds)
-        if seconds > self._usual * _SLOWER:
-            self.limit = self._few
-        else:
-            self.limit = min(self.limit + 1, self._most)
-        self._ended = 0
+        self._quickest = min(self._quickest, seconds)
+        if self._ended < 2 * self.limit:
+            return
+        few = self.limit == self._few
+        self._usual = self._quickest if few else min(self._usual, self._quickest)
+        slower = self._quickest > self._usual * _SLOWER
+        self._set(self._few if slower else min(self.limit + 1, self._most))
