@@ -172,6 +172,8 @@ def _headers(pairs: Iterable[tuple[bytes, bytes]]) -> dict[str, str]:
 
 
 def _encoded(reply: Reply) -> list[tuple[bytes, bytes]]:
+    if not reply.headers and reply.status == 204:
+        return []  # nearly every reply
     headers = [(name.encode(), value.encode()) for name, value in reply.headers.items()]
     if reply.status != 204:
         headers.append((b"content-length", b"%d" % len(reply.body)))
