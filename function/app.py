@@ -114,11 +114,12 @@ def _outcome(pending: Pending) -> Reply:
     return pending.receipt.reply(outcomes)
 
 
+class _Response(Response):
+    default_mimetype = None  # a reply without a body has no type
+
+
 def _response(reply: Reply) -> Response:
-    response = Response(reply.body, reply.status, reply.headers)
-    if not reply.body:
-        del response.headers["content-type"]  # Flask's default, of a body that is not there
-    return response
+    return _Response(reply.body or None, reply.status, reply.headers)
 
 
 app = or_exit(lambda: create_app(Settings.from_environ(os.environ)))
