@@ -52,9 +52,10 @@ class Function:
         except Exception:  # noqa: BLE001 - the door: whatever happens gets an answer
             reply = bug(scope["path"])
         body = b"" if scope["method"] == "HEAD" else reply.body
-        await send(
-            {"type": "http.response.start", "status": reply.status, "headers": _encoded(reply)}
-        )
+        headers = _encoded(reply)
+        if reply.status >= 400 and _is_unread(scope):
+            headers.append((b"connection", b"close"))
+        await send({"type": "http.response.start", "status": reply.status, "headers": headers})
         await send({"type": "http.response.body", "body": body})
 
     handle = __call__
@@ -169,6 +170,12 @@ def _headers(pairs: Iterable[tuple[bytes, bytes]]) -> dict[str, str]:
         headers[name] = f"{headers[name]},{value}" if name in headers else value
     headers.setdefault("content-type", "")
     return headers
+
+
+def _is_unread(scope: Scope) -> bool:
+    """Whether a client of HTTP/1 may still have a body that it was about to send."""
+    expects = any(name == b"expect" for name, _ in scope["headers"])
+    return expects and scope.get("http_version", "1.1").startswith("1")
 
 
 def _encoded(reply: Reply) -> list[tuple[bytes, bytes]]:

@@ -154,6 +154,8 @@ class Delivery:
                 room -= len(taken[-1].alerts)
             self._alerts -= self.limits.batch - room
             self._posting += bool(taken)
+            if self._is_over():
+                self._changed.notify_all()  # those that had no room need not wait for any
             return taken
 
     def _is_room(self) -> bool:

@@ -96,8 +96,9 @@ def _binary(headers: Mapping[str, str], content_type: str, body: bytes) -> Event
         )
     _require(attributes, "ce-")
     extensions = {name: text for name, text in attributes.items() if name not in _CONTEXT}
-    for name in extensions.keys() - _KAFKASOURCE:
-        _require_extension_name(name, "ce-")
+    for name in extensions:
+        if name not in _KAFKASOURCE:
+            _require_extension_name(name, "ce-")
     return Event(
         attributes["id"],
         attributes["source"],

@@ -8,8 +8,8 @@ from __future__ import annotations
 
 import math
 
-_FEW = 2  # one that hangs must not hold up all others
-_SLOWER = 1.4  # times what a POST takes when few are under way
+_FEW = 4  # some that hang must not hold up all others
+_SLOWER = 1.2  # times what a POST takes when few are under way
 
 
 class Pace:

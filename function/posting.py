@@ -46,11 +46,12 @@ class Poster:
 
     def post(self, request: Request, seconds: float) -> Outcome:
         """Send a request and read what its answer means; raises nothing."""
-        from urllib3 import exceptions  # deferred: cold start
+        from requests import RequestException  # deferred: cold start
+        from urllib3 import exceptions
 
         try:
             return self._exchange(request, time.monotonic() + seconds)
-        except exceptions.HTTPError as error:
+        except (exceptions.HTTPError, RequestException) as error:
             # A refused connection is a ConnectTimeoutError to urllib3, too.
             refused = isinstance(error, exceptions.NewConnectionError)
             if isinstance(error, exceptions.TimeoutError) and not refused:

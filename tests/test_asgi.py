@@ -87,6 +87,7 @@ def test_what_a_client_would_send_in_vain_it_is_told_before(function: Function) 
     exchange = call(function, scope(headers), b"never asked for")
     assert exchange.status == 413
     assert exchange.unread == 1
+    assert (b"connection", b"close") in exchange.sent[0]["headers"]
 
 
 def test_a_body_without_an_end_is_not_read_for_ever(function: Function) -> None:

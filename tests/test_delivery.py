@@ -103,6 +103,26 @@ def test_a_receiver_that_is_not_there_is_told_without_the_url_which_may_be_a_sec
     assert outcome == Unavailable(Reason.CONNECTION, "no answer: Connection refused", passing=True)
 
 
+@pytest.mark.parametrize("url", ["https://\\hooks.slack.com/T0/secret", "http://*.x/secret"])
+def test_a_url_that_no_request_can_be_made_for_is_told_without_it(
+    url: str, caplog: pytest.LogCaptureFixture
+) -> None:
+    with delivery(url) as sender:
+        [outcome] = sender.submit([article()]).result(10)
+    assert isinstance(outcome, Unavailable)
+    assert "secret" not in outcome.detail + caplog.text
+
+
+def test_many_senders_end_together() -> None:
+    for _ in range(10):
+        with (
+            servers.receiver(Answer(delay=0.01)) as receiver,
+            delivery(receiver.url, concurrency=8, batch=1) as sender,
+        ):
+            waiting = [sender.submit([another(path=f"/{n}")]) for n in range(12)]
+        assert all(each.result(0) == [Accepted()] for each in waiting)
+
+
 def test_an_alert_that_waited_too_long_for_its_turn_is_not_posted_any_more() -> None:
     now = time.monotonic()
     late = Waiting([another(path="/late")], Future(), deadline=now - 1)

@@ -263,6 +263,30 @@ class TestTheWire:
         assert answer.startswith(b"HTTP/1.1 400 ")
         assert "traceback" not in door.log.lower()
 
+    @pytest.mark.parametrize("protocol", ["h2c", "TLS/1.0"])
+    def test_an_offer_to_go_on_in_another_protocol_is_ignored(
+        self, door: Function, receiver: Receiver, protocol: str
+    ) -> None:
+        """Java's HttpClient and curl --http2 offer h2c; the body may come behind the head."""
+        offer = (f"Upgrade: {protocol}", "Connection: Upgrade")
+        answer = exchange(door, head(f"Content-Length: {len(ARTICLE)}", *offer), ARTICLE)
+        assert answer.startswith(b"HTTP/1.1 204 ")
+        assert answer.count(b"HTTP/1.1") == 1
+        assert len(receiver.requests) == 1
+
+    def test_what_such_an_offer_is_followed_by_is_no_request_of_its_own(
+        self, door: Function
+    ) -> None:
+        inner = b"GET /health/liveness HTTP/1.1\r\nhost: x\r\n\r\n"
+        offer = ("Upgrade: h2c", "Connection: Upgrade")
+        answer = exchange(door, head(f"Content-Length: {len(inner)}", *offer), inner)
+        assert answer.count(b"HTTP/1.1") == 1
+        assert answer.startswith(b"HTTP/1.1 400 ")
+
+    def test_connect_is_refused(self, door: Function) -> None:
+        answer = exchange(door, b"CONNECT x:1 HTTP/1.1\r\nhost: x:1\r\nconnection: close\r\n\r\n")
+        assert answer.split()[1] in (b"400", b"404", b"405")
+
     def test_a_client_may_wait_for_100_continue(self, door: Function) -> None:
         request = head("Content-Length: 2", "Expect: 100-continue")
         answer = exchange(door, request, b"{}")

@@ -56,14 +56,14 @@ def test_a_receiver_that_takes_many_at_once_gets_as_many_as_the_setting_allows()
 
 
 def test_a_receiver_that_takes_one_at_a_time_gets_few() -> None:
-    assert mean(limits(Pace(16), serial(0.005), 1000)) < 4
+    assert mean(limits(Pace(16), serial(0.005), 1000)) < 5
 
 
 def test_one_that_becomes_slower_is_asked_less_until_it_is_the_usual() -> None:
     pace = Pace(8)
     limits(pace, parallel(0.02), 200)
     after = limits(pace, parallel(0.05), 200)
-    assert min(after) == 2
+    assert min(after) == 4
     assert after[-1] == 8
 
 
@@ -71,15 +71,15 @@ def test_one_that_becomes_faster_and_then_does_one_at_a_time_gets_few() -> None:
     pace = Pace(8)
     limits(pace, parallel(0.1), 200)
     limits(pace, parallel(0.005), 50)
-    assert mean(limits(pace, serial(0.005), 500)[100:]) < 4
+    assert mean(limits(pace, serial(0.005), 500)[100:]) < 5
 
 
-def test_two_are_under_way_at_least_for_one_may_hang() -> None:
+def test_four_are_under_way_at_least_for_some_may_hang() -> None:
     seconds = count(1)
-    assert min(limits(Pace(8), lambda start: start + 2.0 ** next(seconds), 50)) == 2
+    assert min(limits(Pace(8), lambda start: start + 2.0 ** next(seconds), 50)) == 4
 
 
-@pytest.mark.parametrize("most", [1, 2])
+@pytest.mark.parametrize("most", [1, 2, 4])
 def test_the_setting_is_never_exceeded(most: int) -> None:
     assert set(limits(Pace(most), parallel(0.02), 50)) == {most}
 

@@ -101,3 +101,24 @@ def test_gunicorns_own_asgi_worker_serves_the_door_as_well(tmp_path: Path) -> No
     arguments = "--worker-class asgi --asgi-lifespan off"
     with servers.function(tmp_path, door="asgi", GUNICORN_CMD_ARGS=arguments) as running:
         assert running.post(b'{"log":"hello"}').status_code == 204
+
+
+def test_an_operator_who_asks_for_an_access_log_gets_one(tmp_path: Path) -> None:
+    arguments = "--access-logfile -"
+    with servers.function(tmp_path, door="asgi", GUNICORN_CMD_ARGS=arguments) as running:
+        assert running.post(b'{"log":"hello"}').status_code == 204
+        assert running.terminate() == 0
+        assert '"POST / HTTP/1.1" 204' in running.log
+
+
+def test_it_does_not_outlive_gunicorn(tmp_path: Path) -> None:
+    with servers.function(tmp_path, door="asgi") as running:
+        os.kill(running.process.pid, signal.SIGKILL)
+        wait_until(lambda: not answers(running))
+
+
+def answers(running: Function) -> bool:
+    try:
+        return requests.get(f"{running.url}/health/readiness", timeout=1).ok
+    except requests.ConnectionError:
+        return False
