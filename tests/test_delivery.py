@@ -119,7 +119,7 @@ def test_many_senders_end_together() -> None:
             servers.receiver(Answer(delay=0.01)) as receiver,
             delivery(receiver.url, concurrency=8, batch=1) as sender,
         ):
-            waiting = [sender.submit([another(path=f"/{n}")]) for n in range(12)]
+            waiting = [sender.submit([another(path=f"/{n}")]) for n in range(6)]
         assert all(each.result(0) == [Accepted()] for each in waiting)
 
 

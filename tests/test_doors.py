@@ -6,6 +6,7 @@ Flask and ASGI under gunicorn, and ASGI under the server that func's scaffolding
 from __future__ import annotations
 
 import json
+import select
 import socket
 import subprocess
 import sys
@@ -56,12 +57,16 @@ def _fresh(receiver: Receiver) -> None:
 
 
 def exchange(door: Function, *parts: bytes, pause: float = 0.05) -> bytes:
-    """Send bytes, in parts with pauses between them, and read until the server closes."""
+    """Send bytes, in parts with pauses between them, and read until the server closes.
+
+    Only a server that waits for more is told that there is none: to some, that is to leave.
+    """
     with socket.create_connection(("127.0.0.1", door.port), timeout=10) as connection:
         for part in parts:
             connection.sendall(part)
             time.sleep(pause)
-        connection.shutdown(socket.SHUT_WR)
+        if not select.select([connection], [], [], 1)[0]:
+            connection.shutdown(socket.SHUT_WR)
         answer = b""
         while chunk := connection.recv(65_536):
             answer += chunk

@@ -58,7 +58,8 @@ ONLY_IN = {
     "yaml": "rules",
     "re2": "rules records access_log",
     "urllib3": "posting",
-    "uvicorn": "",
+    "uvicorn": "worker",
+    "httptools": "worker",
     "uvicorn_worker": "worker",
 }
 DEFERRED = ("requests", "cloudevents", "dateutil")  # loaded when the first request needs them
