@@ -80,8 +80,9 @@ class Function:
             return self._endpoints.elsewhere(method, path)
         body = b""
         if method == "POST":
-            if "expect" in headers:
-                self._require_fitting(headers.get("content-length", ""))
+            declared = headers.get("content-length", "") if "expect" in headers else ""
+            if declared.isdigit():
+                self._endpoints.require_fitting(int(declared))  # before the client sends it
             body, length = await _read(receive, self._endpoints.largest_body)
             self._endpoints.require_fitting(length)
         if len(body) <= _QUICK:
@@ -89,11 +90,6 @@ class Function:
         else:  # other requests, and the probes, do not wait until it is read
             reply = await asyncio.to_thread(endpoint, headers, body)
         return reply if isinstance(reply, Reply) else await self._waiters.outcome(reply)
-
-    def _require_fitting(self, declared: str) -> None:
-        """Refuse a body that is too large before the client sends it; raises ContentTooLarge."""
-        if declared.isdigit():
-            self._endpoints.require_fitting(int(declared))
 
 
 async def _read(receive: Receive, most: int) -> tuple[bytes, int]:
