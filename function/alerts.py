@@ -61,18 +61,26 @@ def fingerprint(labels: Mapping[str, str]) -> str:
     digest = _OFFSET_BASIS
     for name in sorted(labels):
         value = labels[name]
-        add = _remembered if len(value) <= _SHORT else _with_label
-        digest = add(digest, name, value)
+        step = _remembered if len(value) <= _SHORT else _step
+        factor, offset = step(digest & 0xFF, name, value)
+        digest = (digest * factor + offset) & _MASK
     return f"{digest:016x}"
 
 
-def _with_label(digest: int, name: str, value: str) -> int:
-    for byte in b"%b\xff%b\xff" % (name.encode(), value.encode()):
+def _step(low: int, name: str, value: str) -> tuple[int, int]:
+    """What a label does to a digest whose lowest byte is ``low``: digest * factor + offset.
+
+    FNV-1a changes the lowest byte alone before it multiplies, so that no other byte matters.
+    """
+    data = b"%b\xff%b\xff" % (name.encode(), value.encode())
+    digest = low
+    for byte in data:
         digest = ((digest ^ byte) * _PRIME) & _MASK
-    return digest
+    factor = pow(_PRIME, len(data), _MASK + 1)
+    return factor, digest - low * factor
 
 
-# Most alerts of a rule begin with the same labels, and a byte costs 0.2 µs. A log line in a label
-# would fill the memory.
-_remembered = lru_cache(4096)(_with_label)
+# A byte costs 0.06 µs, and most labels come again, if not behind the same digest. A log line in a
+# label would fill the memory.
+_remembered = lru_cache(8192)(_step)
 _SHORT = 253  # characters; no name of Kubernetes is longer

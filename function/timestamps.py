@@ -33,9 +33,8 @@ def parse(text: str) -> int:
 def format(moment: int) -> str:  # noqa: A001 - reads as timestamps.format(...)
     """Write a moment as Go's RFC3339Nano does: UTC, the fraction without trailing zeros."""
     seconds, nanoseconds = divmod(moment, SECOND)
-    text = (_EPOCH + timedelta(seconds=seconds)).isoformat()
     fraction = f".{nanoseconds:09d}".rstrip("0") if nanoseconds else ""
-    return f"{text}{fraction}Z"
+    return f"{_written(seconds)}{fraction}Z"
 
 
 @lru_cache(1024)  # lines that come together were written in the same seconds
@@ -46,6 +45,11 @@ def _seconds(text: str) -> int:
         raise ValueError(f"not an RFC 3339 timestamp: {text!r}")
     since = datetime.fromisoformat(f"{text[:10]}T{text[11:]}") - _EPOCH
     return since.days * 86_400 + since.seconds
+
+
+@lru_cache(1024)
+def _written(seconds: int) -> str:
+    return (_EPOCH + timedelta(seconds=seconds)).isoformat()
 
 
 def _split_fraction(text: str) -> tuple[str, str]:

@@ -359,10 +359,29 @@ def test_what_a_server_writes_is_read_back(
 
 @pytest.mark.parametrize(
     "unit",
-    [" ", '"', "\\", "a ", "a:1 ", "- ", f'{TIME} "', f'{TIME} "x" ', '" 404 5 "', "\\x", "\\x4"],
+    [
+        *(
+            " ",
+            '"',
+            "\\",
+            "a ",
+            "a:1 ",
+            "- ",
+            f'{TIME} "',
+            f'{TIME} "x" ',
+            '" 404 5 "',
+            "\\x",
+            "\\x4",
+        ),
+        *("a", "?", "/?", "?a ", "HTTP/1", '" "'),
+    ],
 )
 @pytest.mark.parametrize(
-    "start", ["", "10.0.0.1 - ", f'10.0.0.1 - - {TIME} "', f'a - - {TIME} "" ']
+    "start",
+    [
+        *("", "10.0.0.1 - ", f'10.0.0.1 - - {TIME} "', f'a - - {TIME} "" '),
+        *(f'a - - {TIME} "GET /', f'a - - {TIME} "GET /? HTTP/1', f'a - - {TIME} "GET / H" 1 1 "'),
+    ],
 )
 def test_a_mebibyte_of_anything_does_not_stop_the_process(start: str, unit: str) -> None:
     # With a backtracking expression some of these would not come back in our lifetime.

@@ -95,6 +95,22 @@ def test_the_fingerprint_is_prometheus_own(labels: dict[str, str], expected: str
     assert alerts.fingerprint(labels) == expected
 
 
+def fnv1a(labels: dict[str, str]) -> str:
+    """The definition, byte by byte (prometheus/common, model/fnv.go)."""
+    digest = 0xCBF29CE484222325
+    for name, value in sorted(labels.items()):
+        for byte in name.encode() + b"\xff" + value.encode() + b"\xff":
+            digest = (digest ^ byte) * 0x100000001B3 % 2**64
+    return f"{digest:016x}"
+
+
+@given(st.dictionaries(st.text("abc", max_size=3), st.text(max_size=300), max_size=4))
+def test_the_fingerprint_of_any_labels_is_fnv_1a(labels: dict[str, str]) -> None:
+    for _ in range(2):  # what the first one remembers is right for the second
+        assert alerts.fingerprint(labels) == fnv1a(labels)
+        labels["aa"] = labels.get("aa", "") + "x"  # what is behind it begins with another digest
+
+
 def test_the_articles_fingerprint_is_the_one_that_alertmanager_computes() -> None:
     assert article().fingerprint == "abb0504a1d693137"
 

@@ -4,23 +4,22 @@ r"""Apache's and nginx's common and combined access log formats, and what is bui
 combined. A virtual host in front (Apache's vhost_combined) and anything behind (ingress-nginx, the
 nginx image's ``main``, Traefik) are fine.
 
-Quoted fields hold no bare quote: Apache writes ``\"``, nginx ``\x22``. The line is walked once,
-from one searched mark to the next, so that its cost is linear in its length; the expressions
-below are as long as what they match and have nothing to go back to.
+Quoted fields hold no bare quote: Apache writes ``\"``, nginx ``\x22``. A line that is not plain
+(plain.py) is walked once, from one searched mark to the next, so that its cost is linear in its
+length; the expressions below are as long as what they match and have nothing to go back to.
 """
 
 from __future__ import annotations
 
 import re
 
+from function.access_log import plain
 from function.access_log.entry import AccessLog
 from function.access_log.request_line import read, unescaped
 
 MARK = '] "'  # between time and request
 
-_TIME = re.compile(
-    r" \[[0-9]{2}/[A-Z][a-z]{2}/[0-9]{4}:[0-9]{2}:[0-9]{2}:[0-9]{2} [+-][0-9]{4}\] \""
-)
+_TIME = re.compile(plain.TIME + '"')
 _TIME_LENGTH = len(" [22/Nov/2026:11:56:45 +0000")
 
 # Nineteen digits are enough for a size, and no more than int() takes.
@@ -33,7 +32,12 @@ _ADDRESS = re.compile(r"[0-9A-Fa-f*]*[.:][0-9A-Fa-f.:*]*(?:%[^ ]*)?")
 
 
 def parse(line: str) -> AccessLog | None:
-    """Read a line in one of these formats; None where it is in none.
+    """Read a line in one of these formats; None where it is in none."""
+    return plain.parse(line) or scan(line)
+
+
+def scan(line: str) -> AccessLog | None:
+    """Read a line, plain or not.
 
     The request is the first one that stands behind a time and has the rest of the line behind it.
     A user name may hold such a time, but its quotes are escaped, so that no request can follow.
