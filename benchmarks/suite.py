@@ -1,4 +1,4 @@
-"""Which runs there are, and their order: rounds, and in each round every subject once."""
+"""Which runs there are, and their order: rounds, and in each all cases, subject by subject."""
 
 from __future__ import annotations
 
@@ -77,9 +77,7 @@ def _rounds(cells: Sequence[Cell], rounds: int) -> list[Run]:
     found = []
     for round_ in range(rounds if cells else 0):
         start = time.monotonic()
-        order = list(cells)
-        random.Random(round_).shuffle(order)  # noqa: S311 - no subject always follows the same one
-        for cell in order:
+        for cell in _shuffled(cells, random.Random(round_)):  # noqa: S311 - order, not secrets
             try:
                 values = cell.measure()
             except WrongAnswersError as error:
@@ -88,6 +86,19 @@ def _rounds(cells: Sequence[Cell], rounds: int) -> list[Run]:
         kinds = ", ".join(dict.fromkeys(cell.kind for cell in cells))
         _say(f"{kinds}: round {round_ + 1} of {rounds}, {time.monotonic() - start:.0f} s")
     return found
+
+
+def _shuffled(cells: Iterable[Cell], order: random.Random) -> list[Cell]:
+    """The subjects of a case one after the other, so that a ratio is of two moments close by.
+
+    Cases, and subjects in them, in another order in each round, so that none always follows the
+    same one.
+    """
+    cases: dict[tuple[str, str], list[Cell]] = {}
+    for cell in cells:
+        cases.setdefault((cell.kind, cell.case), []).append(cell)
+    groups = [order.sample(group, len(group)) for group in cases.values()]
+    return [cell for group in order.sample(groups, len(groups)) for cell in group]
 
 
 def _capacity(plan: Plan) -> list[Cell]:
