@@ -13,7 +13,7 @@ CELLS = [
     for case in ("no match", "1 % match", "all match")
     for subject in (FLASK, ASGI, FUNC)
 ]
-ROUNDS = [suite._shuffled(CELLS, Random(number)) for number in range(20)]
+ROUNDS = [suite._shuffled(CELLS, Random(number)) for number in range(20)]  # noqa: S311 - order, not secrets
 
 
 def test_a_round_measures_every_subject_of_every_case_once() -> None:
