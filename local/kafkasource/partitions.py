@@ -8,6 +8,7 @@ initialisation of offsets. kafka-python's consumer is not thread-safe: whoever o
 from __future__ import annotations
 
 import logging
+from collections import deque
 from collections.abc import Iterable
 
 from local.kafka_clients import (
@@ -28,6 +29,7 @@ log = logging.getLogger(__name__)
 POLL_SIZE = 50  # max.poll.records of the shipped config-kafka-source-data-plane
 _ANSWER = 5_000  # milliseconds to wait for a broker before trying again later
 _FETCH_WAIT = 100  # milliseconds; a question to the same broker waits for the fetch before it
+_ALL = 1_000_000  # records of a poll that leaves none with kafka-python
 _FETCH_BYTES = 65_536  # max.partition.fetch.bytes of the shipped config-kafka-source-data-plane
 
 
@@ -45,6 +47,7 @@ class Partitions:
         starts = self._starts(config)
         self._progress = {number: Progress(start) for number, start in starts.items()}
         self._committed = dict(starts)
+        self._fetched: dict[int, deque[Record]] = {number: deque() for number in self._assigned}
 
     @classmethod
     def open(cls, cluster: Cluster, config: SourceConfig) -> Partitions:
@@ -70,15 +73,30 @@ class Partitions:
 
     def poll(self, seconds: float, only: Iterable[int] | None = None) -> list[Record]:
         """At most POLL_SIZE records, of these partitions only if any are named."""
-        if only is not None:
-            wanted = {self._assigned[number] for number in only}
-            self._consumer.pause(*(set(self._assigned.values()) - wanted))
-            self._consumer.resume(*wanted)
-        milliseconds = int(seconds * 1000)
-        records = records_of(self._consumer.poll(timeout_ms=milliseconds, max_records=POLL_SIZE))
+        wanted = list(self._assigned if only is None else only)
+        if not any(self._fetched[number] for number in wanted):
+            self._fetch(seconds, wanted)
+        records: list[Record] = []
+        for number in wanted:
+            fetched = self._fetched[number]
+            while fetched and len(records) < POLL_SIZE:
+                records.append(fetched.popleft())
         for record in records:
             self._progress[record.partition].received(record.offset)
         return records
+
+    def _fetch(self, seconds: float, wanted: Iterable[int]) -> None:
+        """Take all that has come from Kafka for these partitions.
+
+        kafka-python 3.0 would lose sight of records that a poll leaves with it when their partition
+        is paused then: it does not give them after `resume` (Fetcher.fetched_records).
+        """
+        asked = {self._assigned[number] for number in wanted}
+        self._consumer.pause(*(set(self._assigned.values()) - asked))
+        self._consumer.resume(*asked)
+        polled = self._consumer.poll(timeout_ms=int(seconds * 1000), max_records=_ALL)
+        for record in records_of(polled):
+            self._fetched[record.partition].append(record)
 
     def finished(self, record: Record) -> None:
         """The record need not be read again."""
@@ -97,7 +115,7 @@ class Partitions:
 
     def at_end(self) -> bool:
         """Whether everything that the topic holds now was read and is finished."""
-        if any(each.unfinished for each in self._progress.values()):
+        if any(self._fetched.values()) or any(each.unfinished for each in self._progress.values()):
             return False
         try:
             ends = self._consumer.end_offsets(self._assigned.values(), timeout_ms=_ANSWER)
