@@ -1,6 +1,8 @@
-"""Where a request's microseconds go: each layer called alone in this process, no server, no socket.
+"""Where a request's microseconds go.
 
-The least of many repetitions, in processor time: what neighbours on the machine cannot lower.
+Alone: each layer called in this process, without a server and without a socket; the least of many
+repetitions, in processor time, which neighbours on the machine cannot lower. Under load: servers
+that do one step more than the one before, the last of them the ASGI door.
 """
 
 from __future__ import annotations
@@ -11,8 +13,10 @@ from collections.abc import Callable, Coroutine
 from typing import Any
 
 from benchmarks import event
+from benchmarks.capacity import Case
 from benchmarks.limits import empty_asgi, empty_flask
 from benchmarks.results import Run
+from benchmarks.subjects import ASGI, EMPTY_ASGI, STEPS
 from function import app as flask_door
 from function import asgi as asgi_door
 from function import events, records
@@ -22,15 +26,16 @@ from function.reload import RuleFile
 from function.settings import Settings
 
 KIND = "layers"
-CASE = "no match"
+ALONE = "alone"
+UNDER_LOAD = Case("under load", (EMPTY_ASGI, *STEPS, ASGI))
 _REPEATS = 60
 _CALLS = 100
 
 
 def runs() -> list[Run]:
-    """The layers from the outside in, each with everything that it calls."""
+    """The layers alone, from the outside in, each with everything that it calls."""
     return [
-        Run(KIND, CASE, name, 0, {"us": _microseconds(call)}) for name, call in _layers().items()
+        Run(KIND, ALONE, name, 0, {"us": _microseconds(call)}) for name, call in _layers().items()
     ]
 
 

@@ -29,6 +29,7 @@ def tables(results: Results) -> dict[str, list[Row]]:
         "pipeline": _pipeline(results),
         "pods": _pods(results),
         "matching": _matching(results),
+        "steps": _steps(results),
         "layers": _layers(results),
         "machine": _machine(results),
     }
@@ -239,9 +240,24 @@ def _matching(results: Results) -> list[Row]:
 
 def _layers(results: Results) -> list[Row]:
     rows: list[Row] = [("one request, no match", "µs")]
-    for subject in results.subjects(layers.KIND, layers.CASE):
-        found = results.spread(layers.KIND, layers.CASE, subject, "us")
+    for subject in results.subjects(layers.KIND, layers.ALONE):
+        found = results.spread(layers.KIND, layers.ALONE, subject, "us")
         rows.append((subject, _pair(found, ".1f")[0]))
+    return rows
+
+
+def _steps(results: Results) -> list[Row]:
+    """What a request costs up to each step, and each step by itself."""
+    rows: list[Row] = [("one request, up to this step", "CPU µs", "range", "the step", "range")]
+    before: dict[int, float] = {}
+    case = layers.UNDER_LOAD
+    for subject in case.subjects:
+        until = results.of(layers.KIND, case.name, subject.name, "cpu_us")
+        step = by_round(lambda one, other: one - other, until, before) if before else until
+        if until:
+            figures = (*_pair(spread(until.values()), ".1f"), *_pair(spread(step.values()), ".1f"))
+            rows.append((subject.name, *figures))
+        before = until
     return rows
 
 

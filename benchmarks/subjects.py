@@ -138,6 +138,13 @@ BYTES = _limit(
     "bytes in, 204 out",
     lambda port: [sys.executable, "-m", "benchmarks.limits.bytes_in", str(port)],
 )
+
+
+def _up_to(step: str) -> Subject:
+    command = _gunicorn(sys.executable, "benchmarks.limits.steps:app", _ASYNC)
+    return Subject(step, "limit", command, lambda port: {"PORT": str(port), "STEP": step})
+
+
 EMPTY_FUNC = _peer(
     "empty func template",
     "func-python",
@@ -169,6 +176,7 @@ GO = Subject("Go reference", "peer", lambda _port: [str(CACHE / "go-reference")]
 OURS = (FLASK, ASGI, FUNC)
 DOORS = (FLASK, ASGI)
 LIMITS = (EMPTY_FLASK, EMPTY_ASGI, EMPTY_PLAIN_ASGI, BYTES)
+STEPS = tuple(map(_up_to, ("body", "headers", "event", "record", "access log", "rules")))
 PYTHON_PEERS = (PARLIAMENT, FUNC_PYTHON, FUNCTIONS_FRAMEWORK, FLASK_CLOUDEVENTS)
 PEERS_ALL = (*PYTHON_PEERS, GO)
 

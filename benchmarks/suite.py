@@ -53,7 +53,7 @@ def run(names: Sequence[str], plan: Plan, results: Results) -> Results:
     if "pipeline" in names:
         runs += _rounds(_pipeline(plan), min(plan.rounds, _PIPELINE_ROUNDS))
     if "layers" in names:
-        runs += layers.runs()
+        runs += layers.runs() + _rounds(_layers(plan), plan.rounds)
     if "matching" in names:
         runs += matching.runs(matching.COUNTS if plan.complete else matching.COUNTS[:3])
     return Results(results.machine, runs)
@@ -102,16 +102,19 @@ def _shuffled(cells: Iterable[Cell], order: random.Random) -> list[Cell]:
 
 
 def _capacity(plan: Plan) -> list[Cell]:
-    def cell(case: capacity.Case, subject: Subject) -> Cell:
-        return Cell(
-            capacity.KIND,
-            case.name,
-            subject,
-            lambda: capacity.measure(case, subject, plan.seconds),
-        )
-
     cases = [case for case in capacity.CASES if plan.complete or case.name in _QUICK_CASES]
-    return [cell(case, subject) for case in cases for subject in case.subjects]
+    return [cell for case in cases for cell in _loaded(capacity.KIND, case, plan)]
+
+
+def _layers(plan: Plan) -> list[Cell]:
+    return _loaded(layers.KIND, layers.UNDER_LOAD, plan)
+
+
+def _loaded(kind: str, case: capacity.Case, plan: Plan) -> list[Cell]:
+    def cell(subject: Subject) -> Cell:
+        return Cell(kind, case.name, subject, lambda: capacity.measure(case, subject, plan.seconds))
+
+    return [cell(subject) for subject in case.subjects]
 
 
 def _cold_start(plan: Plan) -> list[Cell]:
