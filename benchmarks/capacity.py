@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
+import random
 import tempfile
 import time
 from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from statistics import mean
 
 from benchmarks import load, matching, processes
 from benchmarks.load import WrongAnswersError
-from benchmarks.servers import SHIPPED, Receiver, receiving, serving
+from benchmarks.servers import SHIPPED, Receiver, Server, receiving, serving
 from benchmarks.subjects import DOORS, LIMITS, OURS, PEERS_ALL, PLAIN_ASGI, Subject
 
 KIND = "capacity"
@@ -25,6 +27,7 @@ SLOW = "all match, receiver 100 ms"
 NO_LIMIT_MS = 20
 MATCHING_IN_FLIGHT = 64
 _QUIET = 0.25  # seconds without an alert, more than the slowest receiver takes for a POST
+_TURNS = 4  # of a subject in a case without a receiver
 _WARM_UP = 0.4  # seconds: the first alert imports the HTTP client
 
 
@@ -52,50 +55,85 @@ CASES = (
 )
 
 
-def measure(case: Case, subject: Subject, seconds: float) -> dict[str, float]:
-    """Load one subject: warm it up, then measure.
+def measure(case: Case, subjects: Sequence[Subject], seconds: float) -> dict[str, dict[str, float]]:
+    """Load subjects for so many seconds each; the values by the subject's name.
 
-    Raises WrongAnswersError where an answer is not 2xx, or an alert has not arrived.
+    Without a receiver all are alive at once and loaded by turns, because a virtual machine's speed
+    changes by half from one second to another. Raises WrongAnswersError where an answer is not 2xx,
+    or an alert has not arrived.
     """
-    server_core, load_core = processes.cores()
     with ExitStack() as stack:
         receiver = stack.enter_context(_receiver(case))
         rules = stack.enter_context(rule_file(case.rules))
         url = {"receiver_url": receiver.url} if receiver else {}
-        server = stack.enter_context(serving(subject, rules=rules, **url))
-        warm_up = max(_WARM_UP, seconds / 3)
-        load.run(server.port, in_flight=case.in_flight, seconds=warm_up, every=case.every)
-        posts, alerts = _drained(receiver) if receiver else (0, 0)
-        before = _clocks(server.process.pid, server_core, load_core)
-        done = load.run(
-            server.port,
-            in_flight=case.in_flight,
-            seconds=seconds,
-            every=case.every,
-            first=10_000_000,
-        )
-        after = _clocks(server.process.pid, server_core, load_core)
-        if not done.requests:
-            raise WrongAnswersError(f"no answer in {seconds} s")
-        cpu, server_busy, load_busy = (b - a for a, b in zip(before, after, strict=True))
-        values = {
-            "rate": done.rate,
-            "cpu_us": cpu / done.requests * 1e6,
-            "p50_ms": done.p50,
-            "p99_ms": done.p99,
-            "neighbours": max(0.0, server_busy - cpu) / done.seconds,
-            "load_core": load_busy / done.seconds,
+        servers = {
+            subject.name: stack.enter_context(serving(subject, rules=rules, **url))
+            for subject in subjects
         }
-        if receiver:
-            posted, delivered = (
-                b - a for a, b in zip((posts, alerts), receiver.taken(), strict=True)
+        for server in servers.values():
+            warm_up = max(_WARM_UP, seconds / 3)
+            load.run(server.port, in_flight=case.in_flight, seconds=warm_up, every=case.every)
+        turns: dict[str, list[_Turn]] = {name: [] for name in servers}
+        for number in range(1 if receiver else _TURNS):
+            for name in random.sample([*servers], len(servers)):
+                length = seconds if receiver else seconds / _TURNS
+                try:
+                    turns[name].append(_turn(case, servers[name], receiver, length, number))
+                except WrongAnswersError as error:
+                    raise WrongAnswersError(f"{name}: {error}") from None
+    return {name: _values(found) for name, found in turns.items()}
+
+
+@dataclass(frozen=True, slots=True)
+class _Turn:
+    requests: int
+    seconds: float
+    cpu: float
+    neighbours: float
+    load_core: float
+    posts: int = 0
+    alerts: int = 0
+
+
+def _turn(
+    case: Case, server: Server, receiver: Receiver | None, seconds: float, number: int
+) -> _Turn:
+    server_core, load_core = processes.cores()
+    posts, alerts = _drained(receiver) if receiver else (0, 0)
+    before = _clocks(server.process.pid, server_core, load_core)
+    done = load.run(
+        server.port,
+        in_flight=case.in_flight,
+        seconds=seconds,
+        every=case.every,
+        first=10_000_000 * (number + 1),
+    )
+    after = _clocks(server.process.pid, server_core, load_core)
+    if not done.requests:
+        raise WrongAnswersError(f"no answer in {seconds} s")
+    elapsed, cpu, server_busy, load_busy = (b - a for a, b in zip(before, after, strict=True))
+    if receiver:
+        now_posts, now_alerts = receiver.taken()
+        posts, alerts = now_posts - posts, now_alerts - alerts
+        if alerts < done.requests // case.every - case.in_flight:
+            raise WrongAnswersError(
+                f"{done.requests} records acknowledged, {alerts} alerts delivered"
             )
-            if delivered < done.requests // case.every - case.in_flight:
-                raise WrongAnswersError(
-                    f"{done.requests} records acknowledged, {delivered} alerts delivered"
-                )
-            values["alerts_per_post"] = delivered / posted if posted else 0.0
-        return values
+    neighbours, load_share = max(0.0, server_busy - cpu) / elapsed, load_busy / elapsed
+    return _Turn(done.requests, done.seconds, cpu, neighbours, load_share, posts, alerts)
+
+
+def _values(turns: Sequence[_Turn]) -> dict[str, float]:
+    requests, seconds = sum(turn.requests for turn in turns), sum(turn.seconds for turn in turns)
+    values = {
+        "rate": requests / seconds,
+        "cpu_us": sum(turn.cpu for turn in turns) / requests * 1e6,
+        "neighbours": mean(turn.neighbours for turn in turns),
+        "load_core": mean(turn.load_core for turn in turns),
+    }
+    if posts := sum(turn.posts for turn in turns):
+        values["alerts_per_post"] = sum(turn.alerts for turn in turns) / posts
+    return values
 
 
 def _drained(receiver: Receiver) -> tuple[int, int]:
@@ -110,8 +148,9 @@ def _drained(receiver: Receiver) -> tuple[int, int]:
     return now
 
 
-def _clocks(pid: int, server_core: int, load_core: int) -> tuple[float, float, float]:
+def _clocks(pid: int, server_core: int, load_core: int) -> tuple[float, float, float, float]:
     return (
+        time.monotonic(),
         processes.cpu_seconds(pid),
         processes.busy_seconds(server_core),
         processes.busy_seconds(load_core),

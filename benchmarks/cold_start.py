@@ -25,13 +25,18 @@ WHOLE = "a core of its own"
 QUARTER = "a quarter of a core"
 SHARE = 0.25
 SUBJECTS = (*OURS, EMPTY_FLASK, EMPTY_ASGI, EMPTY_FUNC, *PYTHON_PEERS)
+_STARTS = 3
 _PERIOD = 100_000  # microseconds, as kubelet sets it
 _ROOT = Path("/sys/fs/cgroup")
 _ENTER = ("sh", "-c", 'echo $$ > "$0/cgroup.procs" && exec "$@"')
 
 
 def measure(subject: Subject) -> dict[str, float]:
-    """One start."""
+    """The quickest of a few starts."""
+    return min((_start(subject) for _ in range(_STARTS)), key=lambda start: start["seconds"])
+
+
+def _start(subject: Subject) -> dict[str, float]:
     with serving(subject) as server:
         pid = server.process.pid
         return {

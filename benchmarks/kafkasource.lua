@@ -20,11 +20,10 @@ function request()
   return (template:gsub("@@", string.format("%d", number)))
 end
 
-function done(summary, latency)
+function done(summary)
   local errors = summary.errors
   print(string.format(
-    'figures {"requests": %d, "microseconds": %d, "status": %d, "broken": %d, "timeouts": %d, "p50": %d, "p99": %d}',
+    'figures {"requests": %d, "microseconds": %d, "status": %d, "broken": %d, "timeouts": %d}',
     summary.requests, summary.duration, errors.status,
-    errors.connect + errors.read + errors.write, errors.timeout,
-    latency:percentile(50), latency:percentile(99)))
+    errors.connect + errors.read + errors.write, errors.timeout))
 end

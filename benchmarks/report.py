@@ -248,15 +248,15 @@ def _layers(results: Results) -> list[Row]:
 
 def _steps(results: Results) -> list[Row]:
     """What a request costs up to each step, and each step by itself."""
-    rows: list[Row] = [("one request, up to this step", "CPU µs", "range", "the step", "range")]
+    rows: list[Row] = [("one request, up to this step", "CPU µs", "range", "the step")]
     before: dict[int, float] = {}
     case = layers.UNDER_LOAD
     for subject in case.subjects:
         until = results.of(layers.KIND, case.name, subject.name, "cpu_us")
         step = by_round(lambda one, other: one - other, until, before) if before else until
         if until:
-            figures = (*_pair(spread(until.values()), ".1f"), *_pair(spread(step.values()), ".1f"))
-            rows.append((subject.name, *figures))
+            own = _pair(spread(step.values()), ".1f")[0]
+            rows.append((subject.name, *_pair(spread(until.values()), ".1f"), own))
         before = until
     return rows
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import random
 import sys
 import time
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 from benchmarks import capacity, checks, cold_start, latency, layers, matching, pipeline
@@ -31,38 +31,46 @@ QUICK = Plan(1, 0.4, complete=False)
 _QUICK_CASES = (capacity.NO_MATCH, capacity.ONE_AT_A_TIME, capacity.NO_LIMIT)
 
 
+Values = Mapping[str, float]
+
+
 @dataclass(frozen=True, slots=True)
 class Cell:
-    """One subject in one case."""
+    """What is measured together in one case: nearly always one subject. Values by its name."""
 
     kind: str
     case: str
-    subject: Subject
-    measure: Callable[[], dict[str, float]]
+    measure: Callable[[], Mapping[str, Values]]
 
 
 def run(names: Sequence[str], plan: Plan, results: Results) -> Results:
     """Measure what is named; raises SystemExit where a subject's answers are wrong."""
     runs = list(results.runs)
-    first = [*(_capacity(plan) if "capacity" in names else [])]
-    first += _cold_start(plan) if "cold-start" in names else []
-    usable = _usable(first)
-    runs += _rounds([cell for cell in first if cell.subject.name in usable], plan.rounds)
+    cases = [case for case in capacity.CASES if plan.complete or case.name in _QUICK_CASES]
+    cases = cases if "capacity" in names else []
+    starts = _starts(plan) if "cold-start" in names else []
+    usable = _usable([*(subject for case in cases for subject in case.subjects), *starts])
+    first = _cold_start([subject for subject in starts if subject.name in usable])
+    for case in cases:
+        subjects = [subject for subject in case.subjects if subject.name in usable]
+        first += _loaded(capacity.KIND, case, subjects, plan)
+    runs += _rounds(first, plan.rounds)
     if "latency" in names:
         runs += _rounds(_latency(plan, Results(results.machine, runs)), plan.rounds)
     if "pipeline" in names:
         runs += _rounds(_pipeline(plan), min(plan.rounds, _PIPELINE_ROUNDS))
     if "layers" in names:
-        runs += layers.runs() + _rounds(_layers(plan), plan.rounds)
+        steps = _loaded(layers.KIND, layers.UNDER_LOAD, layers.UNDER_LOAD.subjects, plan)
+        runs += layers.runs() + _rounds(steps, plan.rounds)
     if "matching" in names:
         runs += matching.runs(matching.COUNTS if plan.complete else matching.COUNTS[:3])
     return Results(results.machine, runs)
 
 
-def _usable(cells: Iterable[Cell]) -> set[str]:
+def _usable(subjects: Iterable[Subject]) -> set[str]:
     """The names of the subjects that can be had here and that answer rightly."""
     usable = set()
-    for subject in {cell.subject.name: cell.subject for cell in cells}.values():
+    for subject in {subject.name: subject for subject in subjects}.values():
         missing = subject.prepare()
         if missing:
             _say(missing)
@@ -79,10 +87,11 @@ def _rounds(cells: Sequence[Cell], rounds: int) -> list[Run]:
         start = time.monotonic()
         for cell in _shuffled(cells, random.Random(round_)):  # noqa: S311 - order, not secrets
             try:
-                values = cell.measure()
+                measured = cell.measure()
             except WrongAnswersError as error:
-                raise WrongAnswersError(f"{cell.subject.name}, {cell.case}: {error}") from None
-            found.append(Run(cell.kind, cell.case, cell.subject.name, round_, values))
+                raise WrongAnswersError(f"{cell.case}: {error}") from None
+            for subject, values in measured.items():
+                found.append(Run(cell.kind, cell.case, subject, round_, values))
         kinds = ", ".join(dict.fromkeys(cell.kind for cell in cells))
         _say(f"{kinds}: round {round_ + 1} of {rounds}, {time.monotonic() - start:.0f} s")
     return found
@@ -101,50 +110,51 @@ def _shuffled(cells: Iterable[Cell], order: random.Random) -> list[Cell]:
     return [cell for group in order.sample(groups, len(groups)) for cell in group]
 
 
-def _capacity(plan: Plan) -> list[Cell]:
-    cases = [case for case in capacity.CASES if plan.complete or case.name in _QUICK_CASES]
-    return [cell for case in cases for cell in _loaded(capacity.KIND, case, plan)]
+def _one(kind: str, case: str, subject: Subject, measure: Callable[[], Values]) -> Cell:
+    def named() -> Mapping[str, Values]:
+        try:
+            return {subject.name: measure()}
+        except WrongAnswersError as error:
+            raise WrongAnswersError(f"{subject.name}: {error}") from None
+
+    return Cell(kind, case, named)
 
 
-def _layers(plan: Plan) -> list[Cell]:
-    return _loaded(layers.KIND, layers.UNDER_LOAD, plan)
+def _loaded(kind: str, case: capacity.Case, subjects: Sequence[Subject], plan: Plan) -> list[Cell]:
+    """Subjects under load, by turns where no receiver has to be quiet before the next."""
+
+    def cell(subjects: Sequence[Subject]) -> Cell:
+        return Cell(kind, case.name, lambda: capacity.measure(case, subjects, plan.seconds))
+
+    if case.receiver is None:
+        return [cell(subjects)]
+    return [cell([subject]) for subject in subjects]
 
 
-def _loaded(kind: str, case: capacity.Case, plan: Plan) -> list[Cell]:
-    def cell(subject: Subject) -> Cell:
-        return Cell(kind, case.name, subject, lambda: capacity.measure(case, subject, plan.seconds))
-
-    return [cell(subject) for subject in case.subjects]
-
-
-def _cold_start(plan: Plan) -> list[Cell]:
-    def cell(subject: Subject) -> Cell:
-        return Cell(cold_start.KIND, cold_start.WHOLE, subject, lambda: cold_start.measure(subject))
-
-    def in_quarter(subject: Subject) -> Cell:
-        return Cell(
-            cold_start.KIND,
-            cold_start.QUARTER,
-            subject,
-            lambda: cold_start.measure_in_quarter(subject),
-        )
-
+def _starts(plan: Plan) -> list[Subject]:
     left_out = () if plan.complete else PYTHON_PEERS
-    cells = [cell(subject) for subject in cold_start.SUBJECTS if subject not in left_out]
+    return [subject for subject in cold_start.SUBJECTS if subject not in left_out]
+
+
+def _cold_start(subjects: Sequence[Subject]) -> list[Cell]:
+    def cell(case: str, subject: Subject, measure: Callable[[Subject], Values]) -> Cell:
+        return _one(cold_start.KIND, case, subject, lambda: measure(subject))
+
+    cells = [cell(cold_start.WHOLE, subject, cold_start.measure) for subject in subjects]
     if why := cold_start.no_quarter():
         _say(why)
         return cells
-    return [*cells, *map(in_quarter, OURS)]
+    quarter = cold_start.measure_in_quarter
+    ours = [subject for subject in subjects if subject in OURS]
+    return [*cells, *(cell(cold_start.QUARTER, subject, quarter) for subject in ours)]
 
 
 def _latency(plan: Plan, results: Results) -> list[Cell]:
     def cell(door: Subject, subject: Subject, share: float) -> Cell:
         rate = latency.rate(results, door, share)
-        return Cell(
-            latency.KIND,
-            latency.case(door, share),
-            subject,
-            lambda: latency.measure(subject, rate, plan.seconds),
+        case = latency.case(door, share)
+        return _one(
+            latency.KIND, case, subject, lambda: latency.measure(subject, rate, plan.seconds)
         )
 
     return [
@@ -157,7 +167,7 @@ def _latency(plan: Plan, results: Results) -> list[Cell]:
 
 def _pipeline(plan: Plan) -> list[Cell]:
     def cell(case: pipeline.Case, subject: Subject) -> Cell:
-        return Cell(pipeline.KIND, case.name, subject, lambda: pipeline.measure(case, subject))
+        return _one(pipeline.KIND, case.name, subject, lambda: pipeline.measure(case, subject))
 
     cases = pipeline.CASES if plan.complete else pipeline.CASES[:1]
     return [cell(case, subject) for case in cases for subject in (FLASK, ASGI)]

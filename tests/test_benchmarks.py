@@ -89,8 +89,7 @@ def test_a_hundred_rules_are_a_hundred() -> None:
 # wrk.
 
 FIGURES = (
-    'figures {"requests": 5000, "microseconds": 2500000, "status": 0, "broken": 0, "timeouts": 0, '
-    '"p50": 15250, "p99": 40100}'
+    'figures {"requests": 5000, "microseconds": 2500000, "status": 0, "broken": 0, "timeouts": 0}'
 )
 WRK = f"""Running 17m test @ http://127.0.0.1:36251/
   1 threads and 32 connections
@@ -106,7 +105,7 @@ Transfer/sec:    165.92KB
 
 def test_the_scripts_line_is_read() -> None:
     read = load.parsed(WRK)
-    assert (read.requests, read.seconds, read.p50, read.p99) == (5000, 2.5, 15.25, 40.1)
+    assert (read.requests, read.seconds) == (5000, 2.5)
     assert read.rate == 2000
 
 
@@ -391,11 +390,12 @@ def test_a_door_and_its_limit_are_measured() -> None:
     real.wrk()
     case = capacity.Case("all match", (ASGI,), every=1, receiver=0, in_flight=8)
     checks.check(ASGI)
-    found = capacity.measure(case, ASGI, 0.5)
+    found = capacity.measure(case, [ASGI], 0.5)["ASGI door"]
     assert found["rate"] > 10
     assert found["cpu_us"] > 10
     assert found["alerts_per_post"] >= 1
-    assert capacity.measure(capacity.CASES[0], EMPTY_ASGI, 0.3)["rate"] > 10
+    by_turns = capacity.measure(capacity.CASES[0], [EMPTY_ASGI, EMPTY_FLASK], 0.4)
+    assert all(by_turns[name]["rate"] > 10 for name in ("empty ASGI", "empty Flask"))
 
 
 @pytest.mark.real("go")
