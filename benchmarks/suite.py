@@ -150,19 +150,12 @@ def _cold_start(subjects: Sequence[Subject]) -> list[Cell]:
 
 
 def _latency(plan: Plan, results: Results) -> list[Cell]:
-    def cell(door: Subject, subject: Subject, share: float) -> Cell:
-        rate = latency.rate(results, door, share)
-        case = latency.case(door, share)
-        return _one(
-            latency.KIND, case, subject, lambda: latency.measure(subject, rate, plan.seconds)
-        )
+    def cell(pair: Sequence[Subject], share: float) -> Cell:
+        case, rate = latency.case(pair[0], share), latency.rate(results, pair[0], share)
+        return Cell(latency.KIND, case, lambda: latency.measure(pair, rate, plan.seconds))
 
-    return [
-        cell(pair[0], subject, share)
-        for pair in latency.PAIRS
-        for share in (latency.SHARES if plan.complete else (0.5,))
-        for subject in pair
-    ]
+    shares = latency.SHARES if plan.complete else (0.5,)
+    return [cell(pair, share) for pair in latency.PAIRS for share in shares]
 
 
 def _pipeline(plan: Plan) -> list[Cell]:
