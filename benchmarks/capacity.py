@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import random
 import tempfile
 import time
 from collections.abc import Iterator, Sequence
@@ -12,9 +11,10 @@ from pathlib import Path
 from statistics import mean
 
 from benchmarks import load, matching, processes
-from benchmarks.load import WrongAnswersError
+from benchmarks.load import Load, WrongAnswersError
 from benchmarks.servers import SHIPPED, Receiver, Server, receiving, serving
 from benchmarks.subjects import DOORS, LIMITS, OURS, PEERS_ALL, PLAIN_ASGI, Subject
+from benchmarks.turns import TURNS, by_turns
 
 KIND = "capacity"
 NO_MATCH = "no match"
@@ -27,7 +27,6 @@ SLOW = "all match, receiver 100 ms"
 NO_LIMIT_MS = 20
 MATCHING_IN_FLIGHT = 64
 _QUIET = 0.25  # seconds without an alert, more than the slowest receiver takes for a POST
-_TURNS = 4  # of a subject in a case without a receiver
 _WARM_UP = 0.4  # seconds: the first alert imports the HTTP client
 
 
@@ -58,9 +57,8 @@ CASES = (
 def measure(case: Case, subjects: Sequence[Subject], seconds: float) -> dict[str, dict[str, float]]:
     """Load subjects for so many seconds each; the values by the subject's name.
 
-    Without a receiver all are alive at once and loaded by turns, because a virtual machine's speed
-    changes by half from one second to another. Raises WrongAnswersError where an answer is not 2xx,
-    or an alert has not arrived.
+    Without a receiver all are alive at once and loaded by turns. Raises WrongAnswersError where an
+    answer is not 2xx, or an alert has not arrived.
     """
     with ExitStack() as stack:
         receiver = stack.enter_context(_receiver(case))
@@ -70,24 +68,23 @@ def measure(case: Case, subjects: Sequence[Subject], seconds: float) -> dict[str
             subject.name: stack.enter_context(serving(subject, rules=rules, **url))
             for subject in subjects
         }
-        for server in servers.values():
-            warm_up = max(_WARM_UP, seconds / 3)
-            load.run(server.port, in_flight=case.in_flight, seconds=warm_up, every=case.every)
-        turns: dict[str, list[_Turn]] = {name: [] for name in servers}
-        for number in range(1 if receiver else _TURNS):
-            for name in random.sample([*servers], len(servers)):
-                length = seconds if receiver else seconds / _TURNS
-                try:
-                    turns[name].append(_turn(case, servers[name], receiver, length, number))
-                except WrongAnswersError as error:
-                    raise WrongAnswersError(f"{name}: {error}") from None
-    return {name: _values(found) for name, found in turns.items()}
+        turns = 1 if receiver else TURNS
+
+        def warm_up(server: Server, _: int) -> None:
+            length = max(_WARM_UP, seconds / 3)
+            load.run(server.port, in_flight=case.in_flight, seconds=length, every=case.every)
+
+        def turn(server: Server, number: int) -> _Turn:
+            return _turn(case, server, receiver, seconds / turns, number)
+
+        by_turns(servers, warm_up, 1)
+        found = by_turns(servers, turn, turns)
+    return {name: _values(of_subject) for name, of_subject in found.items()}
 
 
 @dataclass(frozen=True, slots=True)
 class _Turn:
-    requests: int
-    seconds: float
+    load: Load
     cpu: float
     neighbours: float
     load_core: float
@@ -120,14 +117,16 @@ def _turn(
                 f"{done.requests} records acknowledged, {alerts} alerts delivered"
             )
     neighbours, load_share = max(0.0, server_busy - cpu) / elapsed, load_busy / elapsed
-    return _Turn(done.requests, done.seconds, cpu, neighbours, load_share, posts, alerts)
+    return _Turn(done, cpu, neighbours, load_share, posts, alerts)
 
 
 def _values(turns: Sequence[_Turn]) -> dict[str, float]:
-    requests, seconds = sum(turn.requests for turn in turns), sum(turn.seconds for turn in turns)
+    whole = Load(
+        sum(turn.load.requests for turn in turns), sum(turn.load.seconds for turn in turns)
+    )
     values = {
-        "rate": requests / seconds,
-        "cpu_us": sum(turn.cpu for turn in turns) / requests * 1e6,
+        "rate": whole.rate,
+        "cpu_us": sum(turn.cpu for turn in turns) / whole.requests * 1e6,
         "neighbours": mean(turn.neighbours for turn in turns),
         "load_core": mean(turn.load_core for turn in turns),
     }

@@ -7,15 +7,14 @@ on the load's: ``python -m benchmarks.pipeline URL ORDERING PARTITIONS RECORDS``
 from __future__ import annotations
 
 import json
-import subprocess
 import sys
 import time
 from dataclasses import dataclass
 
 from benchmarks import event, processes
 from benchmarks.load import WrongAnswersError
-from benchmarks.servers import receiving, serving
-from benchmarks.subjects import ROOT, Subject
+from benchmarks.servers import finished, receiving, serving
+from benchmarks.subjects import Subject
 from local.broker import EmbeddedBroker
 from local.kafkasource.config import Ordering, SourceConfig
 from local.source import KafkaSource
@@ -52,15 +51,8 @@ def measure(case: Case, subject: Subject) -> dict[str, float]:
     with receiving(0) as receiver, serving(subject, receiver.url) as server:
         before = processes.cpu_seconds(server.process.pid)
         url = f"http://127.0.0.1:{server.port}/"
-        command = [sys.executable, "-m", "benchmarks.pipeline", url, case.ordering]
-        command += [str(case.partitions), str(case.records)]
-        done = subprocess.run(
-            processes.pinned(processes.cores()[1], command),
-            cwd=ROOT,
-            capture_output=True,
-            text=True,
-            check=False,
-        )
+        partitions, records = str(case.partitions), str(case.records)
+        done = finished("pipeline", url, case.ordering, partitions, records)
         cpu = processes.cpu_seconds(server.process.pid) - before
         alerts = receiver.taken()[1]
     if done.returncode:

@@ -107,14 +107,25 @@ class Receiver:
 def receiving(milliseconds: float, *, one_at_a_time: bool = False) -> Iterator[Receiver]:
     """A receiver that takes so long for each POST."""
     receiver = Receiver(free_port())
-    command = [sys.executable, "-m", "benchmarks.receiver", str(receiver.port), str(milliseconds)]
+    command = _beside("receiver", str(receiver.port), str(milliseconds))
     command += ["one"] if one_at_a_time else []
-    pinned = processes.pinned(processes.cores()[1], command)
     CACHE.mkdir(parents=True, exist_ok=True)
-    with processes.running(pinned, os.environ, ROOT, CACHE / "receiver.txt") as process:
+    with processes.running(command, os.environ, ROOT, CACHE / "receiver.txt") as process:
         deadline = time.monotonic() + _START
         while exchange(receiver.port, b"GET / HTTP/1.1\r\n\r\n") != 200:
             if time.monotonic() > deadline or process.poll() is not None:
                 raise SystemExit("the receiver did not start")
             time.sleep(_PAUSE)
         yield receiver
+
+
+def finished(module: str, *arguments: str) -> subprocess.CompletedProcess[str]:
+    """Run one of the suite's own programs on the load's core, to its end."""
+    return subprocess.run(
+        _beside(module, *arguments), cwd=ROOT, capture_output=True, text=True, check=False
+    )
+
+
+def _beside(module: str, *arguments: str) -> list[str]:
+    command = [sys.executable, "-m", f"benchmarks.{module}", *arguments]
+    return processes.pinned(processes.cores()[1], command)

@@ -46,8 +46,7 @@ class Cell:
 def run(names: Sequence[str], plan: Plan, results: Results) -> Results:
     """Measure what is named; raises SystemExit where a subject's answers are wrong."""
     runs = list(results.runs)
-    cases = [case for case in capacity.CASES if plan.complete or case.name in _QUICK_CASES]
-    cases = cases if "capacity" in names else []
+    cases = _cases(plan) if "capacity" in names else []
     starts = _starts(plan) if "cold-start" in names else []
     usable = _usable([*(subject for case in cases for subject in case.subjects), *starts])
     first = _cold_start([subject for subject in starts if subject.name in usable])
@@ -129,6 +128,10 @@ def _loaded(kind: str, case: capacity.Case, subjects: Sequence[Subject], plan: P
     if case.receiver is None:
         return [cell(subjects)]
     return [cell([subject]) for subject in subjects]
+
+
+def _cases(plan: Plan) -> list[capacity.Case]:
+    return [case for case in capacity.CASES if plan.complete or case.name in _QUICK_CASES]
 
 
 def _starts(plan: Plan) -> list[Subject]:

@@ -73,7 +73,7 @@ class Worker(UvicornWorker):  # type: ignore[misc] # it has no types
 
     def init_process(self) -> None:
         """Hand over real sockets: gunicorn's wrappers would be closed twice."""
-        self.sockets = [each.sock for each in self.sockets]  # type: ignore[has-type]
+        self.sockets = [each.sock for each in self.sockets]  # type: ignore[has-type] # no types
         super().init_process()
 
     def handle_exit(self, sig: int, frame: FrameType | None) -> None:

@@ -17,7 +17,6 @@ from function.records import LogRecord
 from function.reload import RuleFile
 from function.settings import Settings
 
-_LARGEST = 1 << 20
 _settings = Settings.from_environ({})
 _rules = RuleFile(_settings.rules_file, Metrics())
 
@@ -44,7 +43,7 @@ _BODY: Message = {"type": "http.response.body", "body": b""}
 
 async def app(scope: Scope, receive: Receive, send: Send) -> None:
     """Do all steps up to the one that is asked for."""
-    body, _ = await _read(receive, _LARGEST)
+    body, _ = await _read(receive, _settings.max_body_bytes)
     _step(scope, body)
     await send(_START)
     await send(_BODY)
