@@ -10,7 +10,7 @@ from pathlib import Path
 
 from function import check, replay, rules
 from function.errors import RulesError
-from function.settings import RULES_FILE
+from function.settings import rules_file
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -28,7 +28,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 
 def _parser() -> argparse.ArgumentParser:
-    in_use = Path(os.environ.get("RULES_FILE") or RULES_FILE)
+    in_use = rules_file(os.environ.get("RULES_FILE", ""))
     parser = argparse.ArgumentParser(prog="python -m function", description=__doc__)
     commands = parser.add_subparsers(dest="command", required=True)
     checking = commands.add_parser("check", help="is a rule file right? runs its own tests, too")

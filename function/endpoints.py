@@ -5,6 +5,7 @@ A door reads HTTP from a server and writes a Reply back; what is between is here
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Callable, Mapping
 
 from function import logs, pages, receivers, replies
@@ -28,6 +29,8 @@ class Endpoints:
     def __init__(self, settings: Settings) -> None:
         """Build it all; raises RulesError or SettingsError where it cannot work."""
         logs.configure(settings.log_level)
+        if settings.lacks_mounted_rules:
+            logs.log(logging.WARNING, "rules_not_mounted", used=str(settings.rules_file))
         self._settings = settings
         self._metrics = Metrics()
         self._sink = _sink(settings, self._metrics)
@@ -95,7 +98,8 @@ def _sink(settings: Settings, metrics: Metrics) -> Sink:
         post_timeout=settings.receiver_timeout,
         budget=settings.delivery_timeout,
     )
-    return Sink(rules.current, Delivery(_receiver(settings), limits, metrics), metrics)
+    delivery = Delivery(_receiver(settings), limits, metrics)
+    return Sink(rules.current, delivery, metrics, settings.remembered)
 
 
 def _receiver(settings: Settings) -> Receiver:

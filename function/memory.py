@@ -1,4 +1,4 @@
-"""What was delivered a short while ago, remembered for a time and in bounded number.
+"""What was delivered a short while ago, remembered for a time and within bounded memory.
 
 Two things are: events, so that one which Kafka delivers again is answered without a second POST,
 and the labels of alerts whose rule asks for a ``repeat_interval``. Only what a receiver has
@@ -9,29 +9,38 @@ from __future__ import annotations
 
 import time
 from collections import OrderedDict
-from collections.abc import Callable, Hashable
+from collections.abc import Callable
 from threading import Lock
 
-REMEMBERED = 10_000  # the oldest are forgotten first, and then sent once more than needed
+LARGEST = 32 * 1024 * 1024  # bytes; the oldest are forgotten first, and then sent again
+ENTRY = 288  # bytes that a key takes at most, measured: a digest of 16 bytes, its time, the table
 
 
 class Memory:
-    """Keys, each until its own time is over."""
+    """Keys, each until its own time is over, in at most ``largest`` bytes."""
 
-    def __init__(self, clock: Callable[[], int] = time.monotonic_ns) -> None:
+    def __init__(
+        self, largest: int = LARGEST, clock: Callable[[], int] = time.monotonic_ns
+    ) -> None:
+        self._most = largest // ENTRY
         self._clock = clock
-        self._until: OrderedDict[Hashable, int] = OrderedDict()
+        self._until: OrderedDict[bytes, int] = OrderedDict()
         self._lock = Lock()
 
-    def holds(self, key: Hashable) -> bool:
+    def holds(self, key: bytes) -> bool:
         """Whether a key is remembered and its time not over."""
         with self._lock:
             return self._until.get(key, 0) > self._clock()
 
-    def remember(self, key: Hashable, nanoseconds: int) -> None:
+    def remember(self, key: bytes, nanoseconds: int) -> None:
         """Remember a key from now for so long."""
         with self._lock:
-            self._until[key] = self._clock() + nanoseconds
+            now = self._clock()
+            self._until[key] = now + nanoseconds
             self._until.move_to_end(key)
-            if len(self._until) > REMEMBERED:
+            while self._until and self._is_over(now):
                 self._until.popitem(last=False)
+
+    def _is_over(self, now: int) -> bool:
+        """Whether the oldest key has to go: its time is over, or there are too many."""
+        return len(self._until) > self._most or next(iter(self._until.values())) <= now

@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
-from function.settings import Settings
+from function.settings import MOUNTED_RULES, Settings
 from function.sink import Sink
 
 
 def front(settings: Settings, sink: Sink) -> str:
     """The front page."""
     rules = sink.rules()
+    packaged = (
+        f" (in the image: there is no {MOUNTED_RULES})" if settings.lacks_mounted_rules else ""
+    )
     return f"""logs-handler turns Kubernetes log records into alerts.
 
-rules      {rules.enabled} from {rules.source}
+rules      {rules.enabled} from {rules.source}{packaged}
 receiver   {settings.receiver} at {settings.receiver_address}
 
 POST /                  CloudEvents: binary, structured or batched

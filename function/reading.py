@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Hashable, Mapping, Sequence
+import hashlib
+from collections.abc import Mapping, Sequence
 from typing import NamedTuple
 
 import orjson
 
 from function import events, records
+from function.alerts import Alert
 from function.errors import EventError, RecordError, RequestError
 from function.events import Event
 from function.json_text import JSON
@@ -51,17 +53,27 @@ def of_records(headers: Mapping[str, str], body: bytes) -> list[Found]:
     return _records(body or None, None, None, None)
 
 
-def identity(event: Event) -> Hashable:
-    """What tells a redelivered event from another one.
+def identity(event: Event) -> bytes:
+    """A digest of what tells a redelivered event from another one.
 
     The data belongs to it: KafkaSource's ids are offsets, which begin again with a new topic.
     """
+    digest = hashlib.blake2b(digest_size=16)
+    for text in (event.source, event.id):
+        digest.update(b"%b\0" % text.encode("utf-8", "surrogatepass"))
     if isinstance(event.data, bytes):
-        return event.source, event.id, hash(event.data)
-    try:
-        return event.source, event.id, hash(orjson.dumps(event.data))
-    except orjson.JSONEncodeError:  # nested too deeply, or a number beyond 64 bits
-        return event.source, event.id, None
+        digest.update(event.data)
+    else:
+        try:
+            digest.update(orjson.dumps(event.data))
+        except orjson.JSONEncodeError:  # nested too deeply, or a number beyond 64 bits
+            digest.update(b"\0")
+    return digest.digest()
+
+
+def identity_in(event: bytes, alert: Alert) -> bytes:
+    """A digest of an alert of the event with this identity."""
+    return hashlib.blake2b(event + repr(alert.identity).encode(), digest_size=16).digest()
 
 
 def _records(

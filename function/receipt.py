@@ -4,22 +4,19 @@ from __future__ import annotations
 
 import logging
 import time
-from collections.abc import Hashable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from concurrent.futures import Future
 from typing import NamedTuple
 
-from function import replies
+from function import reading, replies
 from function.alerts import Alert
 from function.errors import AlertRefused, ReceiverUnavailable, RequestError
 from function.logs import log
 from function.memory import Memory
 from function.receivers import Accepted, Outcome, Reason, Receiver, Refused, Unavailable
 from function.replies import Reply
-from function.timestamps import SECOND
 
 RETRY_AFTER = 5  # seconds; KafkaSource keeps to its own back-off, other senders may look
-# A delivered event is remembered for longer than KafkaSource's ten minutes of retries.
-REMEMBER_EVENT = 900 * SECOND
 
 
 class Fired(NamedTuple):
@@ -27,11 +24,14 @@ class Fired(NamedTuple):
 
     alert: Alert
     position: str | None
-    event: Hashable | None
+    event: bytes | None
 
 
 class Receipt(NamedTuple):
-    """A request that was read; the two memories learn what was delivered."""
+    """A request that was read; the two memories learn what was delivered.
+
+    ``remembered`` is for how many nanoseconds an event is.
+    """
 
     records: int
     matches: int
@@ -40,6 +40,7 @@ class Receipt(NamedTuple):
     headers: Mapping[str, str]
     receiver: Receiver
     delivered_events: Memory
+    remembered: int
     delivered_alerts: Memory
 
     def reply(self, outcomes: Sequence[Outcome]) -> Reply:
@@ -64,20 +65,24 @@ class Receipt(NamedTuple):
         """Note the events all of whose alerts were accepted; of others, the alerts that were."""
         if not self.receiver.urls:  # an answer may get lost: it is given again when asked again
             return
-        delivered: dict[Hashable, bool] = {}
+        delivered: dict[bytes, bool] = {}
         for outcome, fired in zip(outcomes, self.fired, strict=True):
             accepted = isinstance(outcome, Accepted)
             if accepted and fired.alert.repeat_interval:
-                self.delivered_alerts.remember(fired.alert.fingerprint, fired.alert.repeat_interval)
+                self.delivered_alerts.remember(
+                    fired.alert.fingerprint.encode(), fired.alert.repeat_interval
+                )
             if fired.event is not None:
                 delivered[fired.event] = accepted and delivered.get(fired.event, True)
         for event, whole in delivered.items():
             if whole:
-                self.delivered_events.remember(event, REMEMBER_EVENT)
+                self.delivered_events.remember(event, self.remembered)
         for outcome, fired in zip(outcomes, self.fired, strict=True):
-            if isinstance(outcome, Accepted) and not delivered.get(fired.event, True):
-                key = (fired.event, fired.alert.identity)
-                self.delivered_events.remember(key, REMEMBER_EVENT)
+            if fired.event is None or delivered[fired.event]:
+                continue
+            if isinstance(outcome, Accepted):
+                key = reading.identity_in(fired.event, fired.alert)
+                self.delivered_events.remember(key, self.remembered)
 
     def _summary(self) -> Reply:
         now = time.time_ns()

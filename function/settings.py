@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -25,8 +26,11 @@ OWN_PATHS = ("/metrics", "/health/liveness", "/health/readiness")
 LOG_LEVELS = ("debug", "info", "warning", "error")
 
 
-def _file(text: str) -> Path:
-    return Path(text)
+def rules_file(text: str) -> Path:
+    """The rule file that RULES_FILE names; where it names none, the mounted one or our own."""
+    if text:
+        return Path(text)
+    return MOUNTED_RULES if os.path.lexists(MOUNTED_RULES) else PACKAGED_RULES
 
 
 def _receiver(text: str) -> str:
@@ -128,10 +132,18 @@ class Setting:
         return self.name.lower()
 
 
-RULES_FILE = str(Path(__file__).with_name("rules.yaml"))
+MOUNTED_RULES = Path("/etc/logs-handler/rules.yaml")  # the ConfigMap, in a cluster
+PACKAGED_RULES = Path(__file__).with_name("rules.yaml")
+# eventing/kafkasource.yaml: attempts of KafkaSource, and the seconds of its pauses between them.
+_ATTEMPTS, _PAUSES = 37, 666
 
 SETTINGS = (
-    Setting("RULES_FILE", _file, RULES_FILE, "the rule file; the default is the one in the image"),
+    Setting(
+        "RULES_FILE",
+        rules_file,
+        "",
+        f"the rule file; without it `{MOUNTED_RULES}`, or that of the image where it is absent",
+    ),
     Setting(
         "RECEIVER",
         _receiver,
@@ -144,6 +156,7 @@ SETTINGS = (
         NOTIFICATION_MANAGER_URL,
         "the full URL that alerts are posted to, or several, with commas, of one cluster",
     ),
+    Setting("K_SERVICE", str, "", "the Service's name in a cluster; Knative sets it"),
     Setting(
         "K_SINK",
         _optional(_urls),
@@ -194,6 +207,7 @@ class Settings:
     rules_file: Path
     receiver: str
     receiver_url: tuple[str, ...] = field(repr=False)  # they may carry a password or a token
+    k_service: str
     k_sink: tuple[str, ...] | None = field(repr=False)
     k_ce_overrides: str
     receiver_timeout: float
@@ -231,6 +245,16 @@ class Settings:
     def grace(self) -> int:
         """Seconds that requests under way get at SIGTERM: as long as they wait for their alerts."""
         return int(self.delivery_timeout) + 3
+
+    @property
+    def remembered(self) -> float:
+        """Seconds for which a delivered event may come again: as long as KafkaSource tries it."""
+        return max(30 * 60.0, _ATTEMPTS * self.delivery_timeout + _PAUSES)
+
+    @property
+    def lacks_mounted_rules(self) -> bool:
+        """Whether a pod in a cluster has no rules but those of its image."""
+        return bool(self.k_service) and self.rules_file == PACKAGED_RULES
 
     @property
     def receiver_address(self) -> str:

@@ -8,7 +8,7 @@ trying again can help, another 4xx where it cannot.
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Hashable, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 
 from function import alerts, reading
 from function.alerts import Alert
@@ -21,18 +21,27 @@ from function.receipt import Fired, Pending, Receipt, refuse, wants_summary
 from function.receivers import Accepted
 from function.replies import NO_CONTENT, Reply
 from function.rules import Match, RuleSet
+from function.timestamps import SECOND
 
 
 class Sink:
     """Applies rules to what the doors receive and hands alerts to ``delivery``.
 
-    ``rules()`` gives the rules that are in force when a request comes.
+    ``rules()`` gives the rules that are in force when a request comes. A delivered event is
+    remembered for ``remembered`` seconds.
     """
 
-    def __init__(self, rules: Callable[[], RuleSet], delivery: Delivery, metrics: Metrics) -> None:
+    def __init__(
+        self,
+        rules: Callable[[], RuleSet],
+        delivery: Delivery,
+        metrics: Metrics,
+        remembered: float = 1800,
+    ) -> None:
         self.rules = rules
         self.delivery = delivery
         self._metrics = metrics
+        self._remembered = int(remembered * SECOND)
         self._events = Memory()
         self._alerts = Memory()
 
@@ -84,6 +93,7 @@ class Sink:
             headers=headers,
             receiver=self.delivery.receiver,
             delivered_events=self._events,
+            remembered=self._remembered,
             delivered_alerts=self._alerts,
         )
         if not self.delivery.receiver.urls:  # the reply itself carries the alerts
@@ -98,7 +108,7 @@ class Sink:
     ) -> list[Fired]:
         """The alerts of one record, without those that have been delivered already."""
         self._metrics.record_matched([match.rule.alert for match in matches])
-        event: Hashable | None = None
+        event: bytes | None = None
         if place.event is not None and self.delivery.receiver.urls:
             event = reading.identity(place.event)
             if self._events.holds(event):
@@ -107,11 +117,11 @@ class Sink:
         made = (alerts.alert(match, now, traceparent) for match in matches)
         return [Fired(alert, place.position, event) for alert in made if self._is_new(alert, event)]
 
-    def _is_new(self, alert: Alert, event: Hashable | None) -> bool:
+    def _is_new(self, alert: Alert, event: bytes | None) -> bool:
         """Whether neither this alert of an event, nor its labels within the interval, is out."""
-        if event is not None and self._events.holds((event, alert.identity)):
+        if event is not None and self._events.holds(reading.identity_in(event, alert)):
             return False
-        held_back = alert.repeat_interval and self._alerts.holds(alert.fingerprint)
+        held_back = alert.repeat_interval and self._alerts.holds(alert.fingerprint.encode())
         if not held_back or not self.delivery.receiver.urls:
             return True
         self._metrics.alert_held_back()

@@ -100,6 +100,7 @@ def test_all_that_it_copies_from_the_project_is_there() -> None:
         "requirements.txt",
         "pyproject.toml",
         "README.md",
+        "LICENSE",
         "function",
     }
     assert all((ROOT / name).exists() for names in copied for name in names)

@@ -23,9 +23,10 @@ MAY_IMPORT = {
     "endpoints": "pages sink receipt replies reload delivery receivers metrics settings logs "
     "errors",
     "pages": "sink settings",
-    "sink": "reading rules alerts delivery receipt receivers replies memory metrics errors",
-    "receipt": "alerts receivers replies memory timestamps errors logs",
-    "reading": "events records json_text errors",
+    "sink": "reading rules alerts delivery receipt receivers replies memory metrics timestamps "
+    "errors",
+    "receipt": "reading alerts receivers replies memory errors logs",
+    "reading": "events records alerts json_text errors",
     "memory": "",
     "reload": "rules metrics errors logs",
     "delivery": "posting pace receivers alerts metrics logs",

@@ -77,6 +77,7 @@ ONLY_ONE_OF_THEM_SAYS = {
     "spec.template.spec.timeoutSeconds",
     "spec.template.spec.automountServiceAccountToken",
     "spec.template.spec.containers.0.securityContext.readOnlyRootFilesystem",
+    "spec.template.spec.containers.0.readinessProbe.periodSeconds",
     # func puts labels on the revision too, where this one means nothing.
     "spec.template.metadata.labels.networking.knative.dev/visibility",
     # func writes the port that Knative assumes.

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import math
 import re
 from pathlib import Path
 
-from function.settings import SETTINGS, Settings
+import pytest
+
+from function.settings import MOUNTED_RULES, SETTINGS, Settings
 from tests.manifests import ROOT, Manifest, at, environment, iso_duration, name_of, one, read
 from tests.test_gunicorn_conf import config as gunicorn_config
 
@@ -88,7 +91,7 @@ def test_the_function_reads_its_rules_from_the_config_map_that_kustomize_makes()
     [mount] = spec["containers"][0]["volumeMounts"]
     assert volume["configMap"]["name"] == generator["name"]
     assert mount["name"] == volume["name"]
-    assert settings().rules_file == Path(mount["mountPath"], Path(file).name)
+    assert Path(mount["mountPath"], Path(file).name) == MOUNTED_RULES
     assert "subPath" not in mount, "such a mount never sees a change of the ConfigMap"
 
 
@@ -137,7 +140,8 @@ def test_the_source_leaves_nothing_about_delivery_to_defaults() -> None:
     delivery = SOURCE["spec"]["delivery"]
     assert set(delivery) == {"retry", "backoffPolicy", "backoffDelay", "timeout", "deadLetterSink"}
     assert delivery["retry"] > 0
-    assert delivery["backoffPolicy"] == "exponential"
+    # With doubled pauses all of the window stands still long after the receiver is back.
+    assert delivery["backoffPolicy"] == "linear"
     # At zero the dispatcher's timer refuses, and there is no retry at all.
     assert iso_duration(delivery["backoffDelay"]) > 0
     assert iso_duration(delivery["timeout"]) > 0
@@ -148,13 +152,65 @@ def test_the_source_uses_words_that_its_definition_does_not_check() -> None:
     assert SOURCE["spec"]["initialOffset"] in {"earliest", "latest"}
 
 
-def test_a_record_stays_on_its_topic_until_the_last_attempt_is_over() -> None:
+def attempts_and_pauses() -> tuple[int, float]:
+    """How often the source tries a record, and the seconds that it waits in between."""
     delivery = SOURCE["spec"]["delivery"]
-    retries = delivery["retry"]
-    pauses = sum(iso_duration(delivery["backoffDelay"]) * 2**n for n in range(1, retries + 1))
-    attempts = (retries + 1) * iso_duration(delivery["timeout"])
+    first = iso_duration(delivery["backoffDelay"])
+    return delivery["retry"] + 1, sum(first * n for n in range(1, delivery["retry"] + 1))
+
+
+def test_a_record_stays_on_its_topic_until_the_last_attempt_is_over() -> None:
+    attempts, pauses = attempts_and_pauses()
+    longest = attempts * iso_duration(SOURCE["spec"]["delivery"]["timeout"]) + pauses
     for topic in SOURCE["spec"]["topics"]:
-        assert TOPICS[topic]["spec"]["config"]["retention.ms"] / 1000 > pauses + attempts
+        assert TOPICS[topic]["spec"]["config"]["retention.ms"] / 1000 > longest
+    minutes = math.ceil(longest / 60)
+    pages = ("eventing/topics.yaml", "docs/operations.md")
+    assert all(f"up to {minutes} minutes" in (ROOT / page).read_text() for page in pages)
+
+
+@pytest.mark.parametrize("seconds", [1, 10, 25, 40, 58, 300])
+def test_a_delivered_event_is_remembered_until_its_last_attempt_is_over(seconds: int) -> None:
+    attempts, pauses = attempts_and_pauses()
+    environ = {"DELIVERY_TIMEOUT": f"{seconds}s", "RECEIVER_TIMEOUT": "1s"}
+    longest = attempts * seconds + pauses
+    assert Settings.from_environ(environ).remembered == max(longest, 30 * 60)
+
+
+def test_the_brokers_trigger_tries_as_the_source_does() -> None:
+    trigger = next(
+        each for each in read("knative/broker/triggers.yaml") if each["metadata"]["name"] == "logs"
+    )
+    source = SOURCE["spec"]["delivery"]
+    assert trigger["spec"]["delivery"] == {
+        name: value for name, value in source.items() if name != "timeout"
+    }
+
+
+def test_a_replay_waits_like_the_source_but_gives_up_soon() -> None:
+    replay, source = (
+        each["spec"]["delivery"] for each in (one("eventing/replay/kafkasource.yaml"), SOURCE)
+    )
+    for name in ("backoffPolicy", "backoffDelay", "timeout"):
+        assert replay[name] == source[name]
+    assert replay["retry"] == 4
+
+
+def test_every_record_of_the_topic_fits_into_a_dead_letter() -> None:
+    # KafkaSink's producer takes 1 MiB with the headers, and those with our reason are below 8 kB.
+    largest = TOPICS["logs"]["spec"]["config"]["max.message.bytes"]
+    assert largest == 1_040_000 <= 2**20 - 8_192
+
+
+def test_a_pod_is_probed_every_second_while_it_starts() -> None:
+    probe = at(SERVICE, "spec.template.spec.containers.0.readinessProbe")
+    assert probe["periodSeconds"] == 1
+
+
+def test_the_function_finds_the_mounted_rules_without_being_told() -> None:
+    mount = at(SERVICE, "spec.template.spec.containers.0.volumeMounts.0")
+    assert MOUNTED_RULES.parent == Path(mount["mountPath"])
+    assert "RULES_FILE" not in VARIABLES
 
 
 # What runs.

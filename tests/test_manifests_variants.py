@@ -5,7 +5,6 @@ from __future__ import annotations
 import re
 import shutil
 import subprocess
-from pathlib import Path
 
 import pytest
 import yaml
@@ -76,8 +75,7 @@ def test_the_function_accepts_every_variants_variables(
         added["K_SINK"] = "http://broker-ingress.knative-eventing.svc.cluster.local/x/alerts"
     settings = Settings.from_environ(environment(made) | added)
     assert settings.receiver == receiver
-    mount = at(SERVICE, CONTAINER)["volumeMounts"][0]["mountPath"]
-    assert settings.rules_file.parent == Path(mount)
+    assert "RULES_FILE" not in environment(made), "the default finds the mounted rules"
 
 
 @pytest.mark.parametrize("components", ENVIRONMENTS.values())
@@ -101,7 +99,6 @@ def test_the_other_door_comes_with_its_own_concurrency_whatever_the_receiver(
 
 def test_slacks_url_comes_from_the_secret_that_the_pages_create() -> None:
     assert container("knative/slack")["env"] == [
-        {"name": "RULES_FILE", "value": "/etc/logs-handler/rules.yaml"},
         *shown("env", "logs-handler-slack")["env"],
     ]
 

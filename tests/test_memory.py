@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import tracemalloc
 from pathlib import Path
 
 import requests
@@ -33,27 +34,44 @@ class Clock:
 
 def test_a_key_is_remembered_until_its_time_is_over() -> None:
     clock = Clock()
-    delivered = Memory(clock)
-    assert not delivered.holds("a")
-    delivered.remember("a", 100)
+    delivered = Memory(clock=clock)
+    assert not delivered.holds(b"a")
+    delivered.remember(b"a", 100)
     clock.now += 99
-    assert delivered.holds("a")
-    assert not delivered.holds("b")
+    assert delivered.holds(b"a")
+    assert not delivered.holds(b"b")
     clock.now += 1
-    assert not delivered.holds("a")
+    assert not delivered.holds(b"a")
 
 
-@given(st.lists(st.integers(0, 20), max_size=60))
-def test_the_memory_is_bounded_and_forgets_the_oldest(keys: list[int]) -> None:
-    usual, memory.REMEMBERED = memory.REMEMBERED, 5
+@given(st.lists(st.sampled_from([bytes([n]) for n in range(20)]), max_size=60))
+def test_the_memory_is_bounded_and_forgets_the_oldest(keys: list[bytes]) -> None:
+    delivered = Memory(5 * memory.ENTRY, Clock())
+    for key in keys:
+        delivered.remember(key, 100)
+    newest = list(dict.fromkeys(reversed(keys)))[:5]
+    assert {key for key in keys if delivered.holds(key)} == set(newest)
+
+
+def test_a_key_takes_no_more_than_is_reckoned_for_it() -> None:
+    tracemalloc.start()
     try:
-        delivered = Memory(Clock())
-        for key in keys:
-            delivered.remember(key, 100)
-        newest = list(dict.fromkeys(reversed(keys)))[:5]
-        assert {key for key in range(21) if delivered.holds(key)} == set(newest)
+        delivered = Memory(50_000 * memory.ENTRY, Clock())
+        for number in range(150_000):
+            delivered.remember(number.to_bytes(16, "big"), number)
+        taken, _ = tracemalloc.get_traced_memory()
     finally:
-        memory.REMEMBERED = usual
+        tracemalloc.stop()
+    assert taken <= 50_000 * memory.ENTRY
+
+
+def test_what_is_over_takes_no_memory() -> None:
+    clock = Clock()
+    delivered = Memory(clock=clock)
+    for number in range(1_000):
+        delivered.remember(number.to_bytes(16, "big"), 100)
+        clock.now += 10
+    assert len(delivered._until) <= 10
 
 
 def test_repeat_interval_holds_back_what_was_delivered_and_nothing_else(tmp_path: Path) -> None:

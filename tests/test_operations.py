@@ -46,7 +46,7 @@ def log_events() -> set[str]:
             if not isinstance(node, ast.Call):
                 continue
             called = ast.unparse(node.func)
-            position = {"log": 1, "exception": 0, "logs.exception": 0}.get(called)
+            position = {"log": 1, "logs.log": 1, "exception": 0, "logs.exception": 0}.get(called)
             if position is not None:
                 found.add(str(ast.literal_eval(node.args[position])))
     return found

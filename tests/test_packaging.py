@@ -27,7 +27,7 @@ EXTRAS: dict[str, list[str]] = PROJECT["optional-dependencies"]
 
 # What func sends to the builder. Everything else in the repository is in .funcignore, but for the
 # four names that func never sends.
-SENT = {"function", "func.yaml", "pyproject.toml", "Procfile", "README.md"}
+SENT = {"function", "func.yaml", "pyproject.toml", "Procfile", "README.md", "LICENSE"}
 NEVER_SENT = {".git", ".func", ".funcignore", ".gitignore"}
 
 
@@ -133,9 +133,20 @@ def test_it_claims_every_python_that_func_solves_for() -> None:
     assert PROJECT["requires-python"] == ">=3.10"
 
 
-def test_the_readme_that_pyproject_names_is_there() -> None:
-    # Without it no builder gets past the metadata.
-    assert (ROOT / PROJECT["readme"]).is_file()
+def test_the_files_that_pyproject_names_are_there() -> None:
+    # Without them no builder gets past the metadata.
+    assert all((ROOT / name).is_file() for name in [PROJECT["readme"], *PROJECT["license-files"]])
+
+
+def test_the_license_is_named_as_spdx_does() -> None:
+    assert PROJECT["license"] == "Apache-2.0"
+    assert "Apache License" in (ROOT / "LICENSE").read_text().partition("\n\n")[0]
+
+
+def test_no_func_command_changes_gitignore() -> None:
+    # func appends lines of its own, at every command, unless a line begins so.
+    lines = (ROOT / ".gitignore").read_text().splitlines()
+    assert any(line.startswith("/.func") for line in lines)
 
 
 def test_the_procfile_starts_gunicorn_with_names_and_no_paths() -> None:

@@ -24,13 +24,45 @@ def problems(**environ: str) -> list[str]:
 
 def test_an_empty_environment_gives_the_defaults() -> None:
     settings = Settings.from_environ({})
-    assert settings.rules_file == ROOT / "function" / "rules.yaml"
     assert settings.receiver == "notification-manager"
     assert settings.receiver_timeout == 5
     assert settings.delivery_timeout == 25
     assert settings.max_body_bytes == 2**20
     assert settings.port is None
     assert settings.threads == 66
+
+
+def test_the_rule_file_is_the_mounted_one_or_that_of_the_image(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    mounted = tmp_path / "rules.yaml"
+    monkeypatch.setattr("function.settings.MOUNTED_RULES", mounted)
+    assert Settings.from_environ({}).rules_file == ROOT / "function" / "rules.yaml"
+    mounted.touch()
+    assert Settings.from_environ({}).rules_file == mounted
+    assert Settings.from_environ({"RULES_FILE": "mine.yaml"}).rules_file == Path("mine.yaml")
+
+
+@pytest.mark.parametrize(
+    ("environ", "mounted", "lacks"),
+    [
+        ({"K_SERVICE": "logs-handler"}, False, True),
+        ({"K_SERVICE": "logs-handler"}, True, False),
+        ({"K_SERVICE": "logs-handler", "RULES_FILE": "mine.yaml"}, False, False),
+        ({}, False, False),
+    ],
+)
+def test_in_a_cluster_the_rules_of_the_image_are_worth_a_warning(
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    environ: dict[str, str],
+    mounted: bool,
+    lacks: bool,
+) -> None:
+    monkeypatch.setattr("function.settings.MOUNTED_RULES", tmp_path / "rules.yaml")
+    if mounted:
+        (tmp_path / "rules.yaml").touch()
+    assert Settings.from_environ(environ).lacks_mounted_rules is lacks
 
 
 def test_a_variable_that_is_set_to_nothing_counts_as_not_set() -> None:

@@ -18,7 +18,7 @@ from tuning.simulate import Scenario
 
 ROOT = Path(__file__).resolve().parent.parent
 PLENTY = KnativeSettings(container_concurrency=0, min_scale=1, burst_capacity=0)
-DEFAULT = Delivery(retry=10, backoff_delay=0.3, timeout=600)
+DEFAULT = Delivery(retry=10, backoff_policy="exponential", backoff_delay=0.3, timeout=600)
 
 
 def run(source: KafkaSource, records: int, takes: float) -> Results:
@@ -89,14 +89,22 @@ def test_this_projects_source_can_be_read() -> None:
     assert source.delivery.retry == delivery["retry"]
     assert f"PT{source.delivery.timeout:g}S" == delivery["timeout"]
     assert f"PT{source.delivery.backoff_delay:g}S" == delivery["backoffDelay"]
+    assert source.delivery.backoff_policy == delivery["backoffPolicy"]
+    assert Delivery().retry == source.delivery.retry, (
+        "the emulator's own values are the shipped ones"
+    )
+    assert Delivery().delay(3) == source.delivery.delay(3)
 
 
 @pytest.mark.parametrize(
     ("delivery", "read"),
     [
         (None, DEFAULT),
-        ({"retry": 5}, Delivery(retry=5, backoff_delay=0.2, timeout=600)),
-        ({"timeout": "PT1M30S"}, Delivery(retry=0, backoff_delay=0.2, timeout=90)),
+        (
+            {"retry": 5},
+            Delivery(retry=5, backoff_policy="exponential", backoff_delay=0.2, timeout=600),
+        ),
+        ({"timeout": "PT1M30S"}, Delivery(0, "exponential", backoff_delay=0.2, timeout=90)),
         (
             {"backoffDelay": "PT1S", "backoffPolicy": "linear"},
             Delivery(retry=0, backoff_policy="linear", backoff_delay=1, timeout=600),

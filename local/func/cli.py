@@ -37,7 +37,7 @@ def version(func: str) -> str:
 def run(func: str, tree: Path, port: int, receiver_url: str) -> tuple[str, ...]:
     """The command that starts the function on this machine.
 
-    func.yaml's RULES_FILE is a ConfigMap's mount and its RECEIVER_URL a name in the cluster.
+    func.yaml's RECEIVER_URL is a name in the cluster, and func copies the rules.
     """
     rules = f"RULES_FILE={tree / 'function' / 'rules.yaml'}"
     settings = ("-e", rules, "-e", f"RECEIVER_URL={receiver_url}")

@@ -21,9 +21,9 @@ class Delivery:
     dropped.
     """
 
-    retry: int = 10
-    backoff_policy: BackoffPolicy = "exponential"
-    backoff_delay: float = 0.3
+    retry: int = 36
+    backoff_policy: BackoffPolicy = "linear"
+    backoff_delay: float = 1.0
     timeout: float = 90.0
     dead_letter_topic: str | None = "logs-dead-letter"
 

@@ -33,7 +33,7 @@ def test_exactly_these_answers_are_retried() -> None:
 def test_the_delays_grow_by_policy_from_the_first_retry_on(
     policy: BackoffPolicy, delays: list[float]
 ) -> None:
-    delivery = Delivery(backoff_policy=policy)
+    delivery = Delivery(retry=10, backoff_policy=policy, backoff_delay=0.3)
     assert [delivery.delay(n) for n in range(1, delivery.retry + 1)] == pytest.approx(delays)
 
 
@@ -53,7 +53,7 @@ def attempts(
         times.append(time.monotonic())
         return script(request)
 
-    delivery = Delivery(retry=retry, backoff_delay=MILLISECOND, timeout=timeout)
+    delivery = Delivery(retry, "exponential", backoff_delay=MILLISECOND, timeout=timeout)
     sink = Sink(sink_of(timed).url, "default", timeout)
     dispatcher = Dispatcher(sink, None, delivery, answers.append)
     outcome = dispatcher.dispatch(MAPPER.event(Record("t", 0, 0, TIME, value=b"x")))
