@@ -172,6 +172,16 @@ class Receiver:
     refuse: Sequence[str] = ()
     requests: list[tuple[Mapping[str, str], bytes]] = field(default_factory=list)
     connections: set[object] = field(default_factory=set)
+    under_way: list[int] = field(default_factory=list)  # how many requests were, as each one came
+    _now: int = 0
+    _lock: threading.Lock = field(default_factory=threading.Lock)
+
+    def note(self, change: int) -> None:
+        """A request came, or is answered."""
+        with self._lock:
+            self._now += change
+            if change > 0:
+                self.under_way.append(self._now)
 
     @property
     def url(self) -> str:
@@ -197,9 +207,11 @@ def receiver(*answers: Answer) -> Iterator[Receiver]:
         def do_POST(self) -> None:
             body = self.rfile.read(int(self.headers["content-length"]))
             kept.connections.add(self.client_address)
+            kept.note(1)
             kept.requests.append((dict(self.headers), body))
             answer = kept.next_answer(body)
             time.sleep(answer.delay)
+            kept.note(-1)
             if answer.drop:
                 self.connection.shutdown(socket.SHUT_RDWR)
                 self.close_connection = True
