@@ -20,7 +20,7 @@ test: $(VENV)/tests.stamp  ## all tests; REQUIRE_REAL=kafka,alertmanager turns t
 	@$(BIN)/python -m pytest -n 4 --dist loadscope $(TESTS)
 
 test-long: $(VENV)/tests.stamp  ## what takes longer
-	@HYPOTHESIS_PROFILE=long $(BIN)/python -m pytest -n 2 -m long $(TESTS)
+	@HYPOTHESIS_PROFILE=long $(BIN)/python -m pytest -n 2 -m long --timeout 1800 $(TESTS)
 
 lint: $(VENV)/tests.stamp  ## ruff and mypy
 	@$(BIN)/ruff check

@@ -9,7 +9,7 @@ from contextlib import contextmanager
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
 
-from benchmarks import event
+from benchmarks import event, receiver
 from benchmarks.servers import Server, exchange, serving
 from benchmarks.subjects import Subject
 
@@ -60,8 +60,9 @@ def _inbox() -> Iterator[tuple[str, list[dict[str, Any]]]]:
         def do_POST(self) -> None:
             bodies.append(json.loads(self.rfile.read(int(self.headers["content-length"]))))
             self.send_response(200)
-            self.send_header("content-length", "0")
+            self.send_header("content-length", str(len(receiver.YES)))
             self.end_headers()
+            self.wfile.write(receiver.YES)
 
         def log_message(self, format: str, *args: object) -> None:  # noqa: A002 - its name there
             pass

@@ -17,12 +17,11 @@ from benchmarks.capacity import Case
 from benchmarks.limits import empty_asgi, empty_flask
 from benchmarks.results import Run
 from benchmarks.subjects import ASGI, EMPTY_ASGI, STEPS
-from function import app as flask_door
-from function import asgi as asgi_door
 from function import events, records
 from function.metrics import Metrics
 from function.records import LogRecord
-from function.reload import RuleFile
+from function.rules.reload import RuleFile
+from function.serving import asgi, wsgi
 from function.settings import Settings
 
 KIND = "layers"
@@ -45,8 +44,8 @@ def _layers() -> dict[str, Callable[[], object]]:
     headers = {name.lower(): value for name, value in pairs}
     settings = Settings.from_environ({})
     rules = RuleFile(settings.rules_file, Metrics())
-    door = asgi_door.Function(settings)
-    endpoint = door._endpoints.table["/"]["POST"]
+    application = asgi.Function(settings)
+    endpoint = application._endpoints.table["/"]["POST"]
 
     def matching() -> None:
         [fresh] = records.read(body, None)  # a record keeps what was parsed of it
@@ -55,9 +54,9 @@ def _layers() -> dict[str, Callable[[], object]]:
 
     return {
         "empty Flask": _wsgi(empty_flask.app, headers, body),
-        "Flask door": _wsgi(flask_door.create_app(settings), headers, body),
+        "Flask door": _wsgi(wsgi.create_app(settings), headers, body),
         "empty ASGI": _asgi(empty_asgi.app, headers, body),
-        "ASGI door": _asgi(door, headers, body),
+        "ASGI door": _asgi(application, headers, body),
         "endpoint: all behind a door": lambda: endpoint(headers, body),
         "event: headers to CloudEvent": lambda: events.read(headers, body),
         "record: JSON to record": lambda: records.read(body, None),

@@ -12,6 +12,8 @@ import signal
 import sys
 from contextlib import nullcontext
 
+YES = b'{"Status":200,"Message":"Notification request accepted"}'
+
 
 class Receiver:
     """Takes ``seconds`` for each POST."""
@@ -40,7 +42,7 @@ class Receiver:
             await asyncio.sleep(self._seconds)
         self._posts += 1
         self._alerts += body.count(b'"startsAt"')
-        return b"ok"
+        return YES
 
 
 def _response(body: bytes) -> bytes:

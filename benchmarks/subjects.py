@@ -44,7 +44,7 @@ GUNICORN = {
     "--no-control-socket": None,
 }
 _THREADED = {"--worker-class": "gthread", "--threads": "66"}
-_ASYNC = {"--worker-class": "function.worker.Worker"}
+_ASYNC = {"--worker-class": "function.serving.worker.Worker"}
 _PLAIN_ASYNC = {"--worker-class": "asgi", "--asgi-loop": "asyncio", "--asgi-lifespan": "off"}
 
 
@@ -118,7 +118,7 @@ def _listen_address(port: int) -> dict[str, str]:
     return {"LISTEN_ADDRESS": f"127.0.0.1:{port}"}
 
 
-_CONF = ("-m", "gunicorn", "-c", "python:function.gunicorn_conf")
+_CONF = ("-m", "gunicorn", "-c", "python:function.serving.gunicorn_conf")
 FLASK = _ours("Flask door", "flask", *_CONF)
 ASGI = _ours("ASGI door", "asgi", *_CONF)
 _PLAIN = [word for pair in _PLAIN_ASYNC.items() for word in pair]

@@ -9,7 +9,7 @@ import sys
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from function.asgi import Function
+    from function.serving.asgi import Function
 
 
 def new() -> Function:
@@ -23,7 +23,7 @@ def new() -> Function:
     DELIVERY_TIMEOUT. func-python lets nobody set either, but both are read from the class
     (func_python/http.py, hypercorn/config.py).
     """
-    from function.asgi import app
+    from function.serving.asgi import app
     from function.settings import KEEP_ALIVE
 
     if server := sys.modules.get("hypercorn.config"):

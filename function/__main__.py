@@ -8,7 +8,8 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
-from function import check, replay, rules
+from function import rules
+from function.cli import check, replay
 from function.errors import RulesError
 from function.settings import rules_file
 

@@ -14,6 +14,7 @@
        ├─ RecordError            400   the event's data is no log record
        ├─ AlertRefused           422   the receiver will never take this alert
        └─ ReceiverUnavailable    503   the receiver may take it later
+          └─ QueueFull           503   too much is waiting for it already
 
 The statuses are chosen for KafkaSource, which retries 404, 408, 409, 429 and everything from 500
 on, and gives up at once on the rest (eventing-kafka-broker, WebClientCloudEventSender.java).
@@ -54,6 +55,7 @@ class RequestError(FunctionError):
 
     status: ClassVar[int]
     title: ClassVar[str]
+    reason: str  # in logs and metrics, one of few
 
     def __init__(self, detail: str, position: str | None = None) -> None:
         super().__init__(detail)
@@ -66,6 +68,7 @@ class EventError(RequestError):
 
     status = 400
     title = "Not a valid CloudEvent"
+    reason = "event"
 
 
 class ContentTooLarge(EventError):
@@ -73,6 +76,7 @@ class ContentTooLarge(EventError):
 
     status = 413
     title = "Request body too large"
+    reason = "body_size"
 
 
 class UnsupportedContent(EventError):
@@ -80,6 +84,7 @@ class UnsupportedContent(EventError):
 
     status = 415
     title = "Unsupported content type"
+    reason = "content_type"
 
 
 class BodyIncomplete(RequestError):
@@ -87,6 +92,7 @@ class BodyIncomplete(RequestError):
 
     status = 503
     title = "The request did not arrive whole"
+    reason = "body_incomplete"
 
 
 class RecordError(RequestError):
@@ -94,6 +100,14 @@ class RecordError(RequestError):
 
     status = 400
     title = "Not a log record"
+    reason = "record"
+
+    def within(self, position: str | None) -> RecordError:
+        """The same one, in an event at a position of a batch."""
+        if not position:
+            return self
+        inner = f", {self.position}" if self.position else ""
+        return RecordError(self.detail, f"{position}{inner}")
 
 
 class AlertRefused(RequestError):
@@ -101,14 +115,27 @@ class AlertRefused(RequestError):
 
     status = 422
     title = "The receiver refused the alert"
+    reason = "refused"
 
 
 class ReceiverUnavailable(RequestError):
-    """The receiver did not take the alert now; it may later."""
+    """The receiver did not take the alert now; it may later.
+
+    ``reason`` is the outcome's; ``retry_after`` seconds, where the receiver said when.
+    """
 
     status = 503
     title = "The receiver is not available"
 
-    def __init__(self, detail: str, retry_after: int, position: str | None = None) -> None:
+    def __init__(
+        self, detail: str, position: str | None, reason: str, retry_after: int | None
+    ) -> None:
         super().__init__(detail, position)
+        self.reason = reason
         self.retry_after = retry_after
+
+
+class QueueFull(ReceiverUnavailable):
+    """Too many alerts wait for the receiver already; that they do not is no fault of its."""
+
+    title = "Too many alerts are waiting"

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import base64
 import binascii
+import hashlib
 import json
 from collections.abc import Mapping
 from typing import NamedTuple
@@ -17,9 +18,9 @@ from urllib.parse import unquote
 
 import orjson
 
-from function import json_text, timestamps
 from function.errors import EventError, UnsupportedContent
-from function.json_text import JSON
+from function.formats import json_text, timestamps
+from function.formats.json_text import JSON
 
 STRUCTURED = "application/cloudevents+json"
 BATCHED = "application/cloudevents-batch+json"
@@ -39,6 +40,7 @@ class Event(NamedTuple):  # made for every request: a frozen dataclass takes fou
 
     ``data`` is bytes as they came, or the JSON value of a structured event's ``data`` member, or
     None where there is none. ``time`` is in nanoseconds since 1970. ``extensions`` are texts.
+    ``origin`` is source and id as they came, which decoding may have made equal to others.
     """
 
     id: str
@@ -49,6 +51,7 @@ class Event(NamedTuple):  # made for every request: a frozen dataclass takes fou
     subject: str | None
     datacontenttype: str | None
     extensions: Mapping[str, str]
+    origin: tuple[str, ...] = ()
 
 
 def read(headers: Mapping[str, str], body: bytes) -> list[Event | EventError]:
@@ -59,10 +62,22 @@ def read(headers: Mapping[str, str], body: bytes) -> list[Event | EventError]:
     """
     content_type = media_type(headers.get("content-type", ""))
     if content_type == STRUCTURED:
-        return [_structured(_json(body))]
+        return [_structured(*_json(body))]
     if content_type == BATCHED:
-        return _batched(_json(body))
+        return _batched(*_json(body))
     return [_binary(headers, content_type, body)]
+
+
+def identity(event: Event) -> bytes:
+    """A digest of what tells an event from others, and knows it again when it is redelivered.
+
+    Source and id, as they came, and the data: KafkaSource's ids are offsets, which begin again with
+    a new topic.
+    """
+    data = event.data if isinstance(event.data, bytes) else json_text.canonical(event.data)
+    lengths = map(str, map(len, event.origin))
+    origin = " ".join((*lengths, *event.origin)).encode("utf-8", "surrogatepass")
+    return hashlib.sha256(origin + data).digest()[:16]
 
 
 def media_type(content_type: str) -> str:
@@ -108,6 +123,7 @@ def _binary(headers: Mapping[str, str], content_type: str, body: bytes) -> Event
         attributes.get("subject"),
         headers.get("content-type") or attributes.get("datacontenttype"),
         extensions,
+        (headers["ce-source"], headers["ce-id"]),
     )
 
 
@@ -168,27 +184,35 @@ def _time(value: JSON, name: str) -> int | None:
     raise EventError(f"attribute {name} is {_excerpt(value)}, which is no RFC 3339 timestamp")
 
 
-def _json(body: bytes) -> JSON:
+def _json(body: bytes) -> tuple[JSON, str]:
+    """The body's value, and what tells it from others that are read as the same value.
+
+    Those are bytes that are not UTF-8 and lone surrogates, for which U+FFFD stands in the value.
+    """
     try:
-        return json_text.loads(body)
+        return orjson.loads(body), ""
+    except orjson.JSONDecodeError:
+        pass
+    try:
+        return json_text.loads(body), hashlib.sha256(body).hexdigest()
     except json_text.NotJSON as error:
         raise EventError(f"the body is not JSON: {error}") from None
 
 
-def _batched(events: JSON) -> list[Event | EventError]:
+def _batched(events: JSON, inexact: str) -> list[Event | EventError]:
     if not isinstance(events, list):
         raise EventError(f"a batch is a JSON array of events, not {json_text.kind(events)}")
-    return [_in_batch(event, f"event {number}") for number, event in enumerate(events, 1)]
+    return [_in_batch(event, inexact, f"event {number}") for number, event in enumerate(events, 1)]
 
 
-def _in_batch(event: JSON, position: str) -> Event | EventError:
+def _in_batch(event: JSON, inexact: str, position: str) -> Event | EventError:
     try:
-        return _structured(event)
+        return _structured(event, inexact)
     except EventError as error:
         return type(error)(error.detail, position)
 
 
-def _structured(members: JSON) -> Event:
+def _structured(members: JSON, inexact: str) -> Event:
     """One event of the JSON event format 1.0.2; a member that is null counts as absent (§2.2)."""
     if not isinstance(members, dict):
         raise EventError(f"an event is a JSON object, not {json_text.kind(members)}")
@@ -212,6 +236,7 @@ def _structured(members: JSON) -> Event:
         subject=attributes.get("subject"),
         datacontenttype=content_type,
         extensions=_extensions(attributes),
+        origin=(attributes["source"], attributes["id"], inexact),
     )
 
 

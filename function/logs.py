@@ -5,9 +5,13 @@ from __future__ import annotations
 import json
 import logging
 import sys
+import time
+from collections import Counter
+from collections.abc import Hashable
+from threading import Lock
 from typing import Any
 
-from function import timestamps
+from function.formats import timestamps
 
 _LOGGER = logging.getLogger("function")
 
@@ -44,6 +48,47 @@ def log(level: int, event: str, **fields: Any) -> None:
     _LOGGER.log(level, event, extra={"fields": fields})
 
 
+def log_limited(level: int, event: str, **fields: Any) -> None:
+    """Write an event, but at most once a second for each kind of it, and how many were left out.
+
+    What the function logs is shipped, too, and may come back to it as a record: a line for each
+    refusal could feed itself for ever.
+    """
+    left_out = _limiter.left_out((event, *(fields.get(name) for name in _KINDS)))
+    if left_out is None:
+        return
+    if left_out:
+        fields["left_out"] = left_out
+    log(level, event, **fields)
+
+
+_KINDS = ("status", "reason", "receiver", "address")  # fields with few values
+
+
+class _Limiter:
+    """When each kind of line may be written again, and how many were not since the last one."""
+
+    def __init__(self) -> None:
+        self._lock = Lock()
+        self._next: dict[Hashable, float] = {}
+        self._left_out: Counter[Hashable] = Counter()
+
+    def left_out(self, kind: Hashable) -> int | None:
+        """How many lines of a kind were left out before this one; None: leave it out as well."""
+        now = time.monotonic()
+        with self._lock:
+            if now < self._next.get(kind, 0):
+                self._left_out[kind] += 1
+                return None
+            self._next[kind] = now + 1
+            return self._left_out.pop(kind, 0)
+
+
+_limiter = _Limiter()
+
+
 def exception(event: str, **fields: Any) -> None:
-    """Write an event with the traceback of the exception being handled."""
-    _LOGGER.exception(event, extra={"fields": fields})
+    """Write an event with the traceback of the exception being handled, at most once a second."""
+    left_out = _limiter.left_out((event, *fields.values()))
+    if left_out is not None:
+        _LOGGER.exception(event, extra={"fields": {**fields, "left_out": left_out}})

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from functools import lru_cache
 
 from prometheus_client import (
@@ -27,14 +27,25 @@ class Metrics:
     def __init__(self) -> None:
         self._registry = registry = CollectorRegistry()
         ProcessCollector(registry=registry)
+        self._requests = Counter(
+            "logs_handler_requests",
+            "Requests with events or records, also those that come again.",
+            registry=registry,
+        )
+        self._refusals = Counter(
+            "logs_handler_requests_refused",
+            "Requests of any kind that were not answered with 2xx, by status and reason.",
+            ["status", "reason"],
+            registry=registry,
+        )
         self._events = Counter(
             "logs_handler_events",
-            "CloudEvents received; a plain record counts as one.",
+            "CloudEvents answered for good; plain records without one count as one.",
             registry=registry,
         )
         records = Counter(
             "logs_handler_records",
-            "Log records by outcome: matched by a rule, unmatched, or unreadable.",
+            "Log records answered for good by outcome: matched by a rule, unmatched, unreadable.",
             ["outcome"],
             registry=registry,
         )
@@ -43,13 +54,35 @@ class Metrics:
         self._unmatched = records.labels("unmatched")
         self._unreadable = records.labels("unreadable")
         self._matches = Counter(
-            "logs_handler_matches", "Records that a rule fired for.", ["rule"], registry=registry
+            "logs_handler_matches",
+            "Records answered for good that a rule fired for.",
+            ["rule"],
+            registry=registry,
         )
         self._by_rule = lru_cache(1024)(self._matches.labels)
         self._alerts = Counter(
             "logs_handler_alerts",
-            "Alerts by receiver and outcome: accepted, or the reason why not.",
+            "Alerts by receiver and outcome: accepted, or refused for good.",
             ["receiver", "outcome"],
+            registry=registry,
+        )
+        self._accepted = lru_cache(64)(lambda name: self._alerts.labels(name, "accepted"))
+        self._not_delivered = Counter(
+            "logs_handler_delivery_failures",
+            "Alerts that did not get through, each time that they did not, by receiver and reason.",
+            ["receiver", "reason"],
+            registry=registry,
+        )
+        self._missed = Counter(
+            "logs_handler_member_missed_alerts",
+            "Alerts that a member of a cluster has not got though another one has.",
+            ["receiver", "address"],
+            registry=registry,
+        )
+        self._works = Gauge(
+            "logs_handler_receiver_up",
+            "Whether an address took the last POST: 1 or 0.",
+            ["receiver", "address"],
             registry=registry,
         )
         self._held_back = Counter(
@@ -99,31 +132,38 @@ class Metrics:
             "logs_handler_rules", "Rules in force, disabled ones not counted.", registry=registry
         )
 
-    def received(self, events: int) -> None:
-        """A request carried this many events."""
+    def received(self) -> None:
+        """A request with events or records came."""
+        self._requests.inc()
+
+    def refused(self, status: int, reason: str) -> None:
+        """A request of any kind was not answered with 2xx."""
+        self._refusals.labels(status, reason).inc()
+
+    def unmatched(self, events: int, records: int) -> None:
+        """A request is answered for good that no rule fired for."""
         self._events.inc(events)
+        self._unmatched.inc(records)
 
-    def record_matched(self, rules: list[str]) -> None:
-        """These rules fired for a record."""
-        self._matched.inc()
-        for rule in rules:
-            self._by_rule(rule).inc()
+    def answered(
+        self, events: int, unmatched: int, unreadable: int, rules: Sequence[Sequence[str]]
+    ) -> None:
+        """A request is answered for good; ``rules`` are those that fired, by record."""
+        self._events.inc(events)
+        if unmatched:
+            self._unmatched.inc(unmatched)
+        if unreadable:
+            self._unreadable.inc(unreadable)
+        if rules:
+            self._matched.inc(len(rules))
+        for fired in rules:
+            for rule in fired:
+                self._by_rule(rule).inc()
 
-    def record_unmatched(self) -> None:
-        """No rule fired for a record."""
-        self._unmatched.inc()
-
-    def record_unreadable(self) -> None:
-        """An event or a record could not be read."""
-        self._unreadable.inc()
-
-    def alert_held_back(self) -> None:
-        """An alert was not sent because the same one was, a short while ago."""
-        self._held_back.inc()
-
-    def event_redelivered(self) -> None:
-        """An event came again whose alerts are delivered."""
-        self._redelivered.inc()
+    def not_sent(self, held_back: int, redelivered: int) -> None:
+        """Alerts were held back by repeat_interval, and events came whose alerts are delivered."""
+        self._held_back.inc(held_back)
+        self._redelivered.inc(redelivered)
 
     def watch_waiting(self, alerts: Callable[[], int]) -> None:
         """Whom to ask how many alerts wait for a sender, when Prometheus asks."""
@@ -134,9 +174,25 @@ class Metrics:
         self._batch.observe(alerts)
         self._seconds.observe(seconds)
 
-    def delivered(self, receiver: str, outcome: str, alerts: int) -> None:
-        """So many alerts came to this outcome: accepted, or the reason why not."""
-        self._alerts.labels(receiver, outcome).inc(alerts)
+    def accepted(self, receiver: str, alerts: int = 1) -> None:
+        """A receiver has alerts."""
+        self._accepted(receiver).inc(alerts)
+
+    def alerts_refused(self, receiver: str, alerts: int) -> None:
+        """A receiver will never take alerts."""
+        self._alerts.labels(receiver, "refused").inc(alerts)
+
+    def not_delivered(self, receiver: str, reason: str) -> None:
+        """An alert did not get through this time."""
+        self._not_delivered.labels(receiver, reason).inc()
+
+    def member_missed(self, receiver: str, address: str) -> None:
+        """A member of a cluster has not got an alert that another one has."""
+        self._missed.labels(receiver, address).inc()
+
+    def address_works(self, receiver: str, address: str, *, works: bool) -> None:
+        """Whether an address takes alerts."""
+        self._works.labels(receiver, address).set(works)
 
     def rules_loaded(self, rules: int) -> None:
         """The rule file was read; it holds this many rules."""

@@ -9,8 +9,8 @@ from pathlib import Path
 from typing import Any, TypeVar
 from urllib.parse import urlsplit
 
-from function import durations
 from function.errors import SettingsError
+from function.formats import durations
 
 _T = TypeVar("_T")
 

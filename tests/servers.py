@@ -21,7 +21,7 @@ from typing import Any
 import requests
 
 ROOT = Path(__file__).resolve().parent.parent
-COMMAND = ("-m", "gunicorn", "-c", "python:function.gunicorn_conf")
+COMMAND = ("-m", "gunicorn", "-c", "python:function.serving.gunicorn_conf")
 # The three ways that a pod starts, with the setting that each needs.
 DOORS: dict[str, tuple[tuple[str, ...], dict[str, str]]] = {
     "flask": (COMMAND, {}),
@@ -149,15 +149,29 @@ def wait_until_ready(running: Function, seconds: float = 30) -> None:
     raise RuntimeError(f"the function did not start:\n{running.log}")
 
 
+# Answers in Notification Manager's own words, which Alertmanager's say as well.
+YES = b'{"Status":200,"Message":"Notification request accepted"}'
+NO = b'{"Status":400,"code":400,"message":"no"}'
+
+
 @dataclass(frozen=True)
 class Answer:
-    """What the receiver answers: after ``delay`` seconds, or nothing at all with ``drop``."""
+    """What the receiver answers: after ``delay`` seconds, or nothing at all with ``drop``.
+
+    Without a ``body`` a 200 says yes, a 400 and 422 say no, and others nothing.
+    """
 
     status: int = 200
-    body: bytes = b""
+    body: bytes | None = None
     headers: Mapping[str, str] = field(default_factory=dict)
     delay: float = 0
     drop: bool = False
+
+    @property
+    def sent(self) -> bytes:
+        """The body."""
+        usual = {200: YES, 400: NO, 422: NO}.get(self.status, b"")
+        return usual if self.body is None else self.body
 
 
 @dataclass
@@ -170,6 +184,7 @@ class Receiver:
     server: ThreadingHTTPServer
     answers: list[Answer] = field(default_factory=lambda: [Answer()])
     refuse: Sequence[str] = ()
+    no: bytes = NO
     requests: list[tuple[Mapping[str, str], bytes]] = field(default_factory=list)
     connections: set[object] = field(default_factory=set)
     under_way: list[int] = field(default_factory=list)  # how many requests were, as each one came
@@ -193,16 +208,17 @@ class Receiver:
 
     def next_answer(self, body: bytes) -> Answer:
         if any(path.encode() in body for path in self.refuse):
-            return Answer(400, b"refused")
+            return Answer(400, self.no)
         return self.answers.pop(0) if len(self.answers) > 1 else self.answers[0]
 
 
 @contextmanager
-def receiver(*answers: Answer) -> Iterator[Receiver]:
+def receiver(*answers: Answer, kind: type[Receiver] = Receiver) -> Iterator[Receiver]:
     """A receiver on a free port."""
 
     class Handler(BaseHTTPRequestHandler):
         protocol_version = "HTTP/1.1"
+        disable_nagle_algorithm = True  # head and body are two packets: 40 ms later without it
 
         def do_POST(self) -> None:
             body = self.rfile.read(int(self.headers["content-length"]))
@@ -217,18 +233,18 @@ def receiver(*answers: Answer) -> Iterator[Receiver]:
                 self.close_connection = True
                 return
             self.send_response(answer.status)
-            for name, value in {"content-length": str(len(answer.body)), **answer.headers}.items():
+            for name, value in {"content-length": str(len(answer.sent)), **answer.headers}.items():
                 self.send_header(name, value)
             self.end_headers()
             with suppress(ConnectionError):  # it may have given up by now
-                self.wfile.write(answer.body)
+                self.wfile.write(answer.sent)
 
         def log_message(self, *_arguments: object) -> None:
             """Say nothing."""
 
     server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
     server.daemon_threads = True
-    kept = Receiver(server)
+    kept = kind(server)
     if answers:
         kept.answers = list(answers)
     thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.05})

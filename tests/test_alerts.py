@@ -9,7 +9,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from function import alerts, records, rules, timestamps
+from function import alerts, records, rules
+from function.formats import timestamps
 from function.records import LogRecord
 
 HERE = Path(__file__).parent

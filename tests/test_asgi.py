@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from function.asgi import Function
+from function.serving.asgi import Function
 from function.settings import Settings
 from tests import servers
 from tests.servers import Answer

@@ -325,7 +325,7 @@ def test_every_picture_of_the_results_is_in_the_page(tmp_path: Path) -> None:
 
 def test_empty_applications_run_under_our_gunicorn_settings() -> None:
     """gunicorn_conf.py's, as command line options; its own lines and bind address aside."""
-    from function import gunicorn_conf as ours
+    from function.serving import gunicorn_conf as ours
 
     assert {
         "--workers": str(ours.workers),

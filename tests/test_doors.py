@@ -172,10 +172,10 @@ class TestRefusal:
         assert detail in str(problem(response)["detail"])
 
     def test_of_a_refused_alert_is_422(self, door: Function, receiver: Receiver) -> None:
-        receiver.answers = [Answer(400, b"no such label")]
+        receiver.answers = [Answer(400)]
         response = door.post(ARTICLE)
         assert response.status_code == 422
-        assert problem(response)["detail"] == "answered 400: no such label"
+        assert str(problem(response)["detail"]).endswith(f"answered 400: {servers.NO.decode()}")
 
     @pytest.mark.parametrize("answer", [Answer(500), Answer(401), Answer(drop=True)])
     def test_while_the_receiver_is_away_is_503_with_a_time_to_come_back(
@@ -184,7 +184,7 @@ class TestRefusal:
         receiver.answers = [answer]
         response = door.post(ARTICLE)
         assert response.status_code == 503
-        assert response.headers["retry-after"] == "5"
+        assert 5 <= int(response.headers["retry-after"]) <= 10
 
     def test_while_the_receiver_hangs_is_503_after_the_time_for_one_post(
         self, door: Function, receiver: Receiver
@@ -215,6 +215,7 @@ class TestRefusal:
         assert requests.request("BREW", f"{door.url}/", timeout=5).status_code in (400, 405)
 
     def test_names_the_kafka_record_in_the_log(self, door: Function) -> None:
+        time.sleep(1)  # after another refusal of this kind
         door.post(b"{broken", headers=CLOUDEVENT)
         refused = [line for line in door.events() if line["event"] == "request_refused"]
         assert refused[-1]["event_id"] == "partition:0/offset:564"
@@ -431,7 +432,7 @@ def test_the_probes_are_answered_while_as_many_requests_wait_as_knative_lets_in(
         ThreadPoolExecutor(waiting) as pool,
     ):
         requests_under_way = [pool.submit(door.post, ARTICLE) for _ in range(waiting)]
-        received = f"\nlogs_handler_events_total {waiting}.0\n"
+        received = f"\nlogs_handler_requests_total {waiting}.0\n"
         servers.wait_until(lambda: received in requests.get(f"{door.url}/metrics", timeout=5).text)
         assert requests.get(f"{door.url}/health/readiness", timeout=1).status_code == 200
         assert {each.result().status_code for each in requests_under_way} == {204}

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from function.durations import duration, size
+from function.formats.durations import duration, size
 
 MILLISECOND = 10**6
 SECOND = 10**9

@@ -6,6 +6,8 @@ import base64
 import http.client
 import io
 import json
+import subprocess
+import sys
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
@@ -37,6 +39,11 @@ def sent(name: str) -> tuple[dict[str, str], bytes]:
 
 
 def one(headers: Mapping[str, str], body: bytes = b"") -> Event:
+    """Read a message that holds one event, and no error; without where it came from."""
+    return origin_of(headers, body)._replace(origin=())
+
+
+def origin_of(headers: Mapping[str, str], body: bytes = b"") -> Event:
     """Read a message that holds one event, and no error."""
     [event] = events.read(headers, body)
     assert isinstance(event, Event)
@@ -55,7 +62,7 @@ def batched(*members: object) -> list[Event | EventError]:
 
 
 def test_a_record_of_fluent_bit_as_kafkasource_sends_it() -> None:
-    assert events.read(*sent("kafkasource-fluentbit.http")) == [
+    assert [one(*sent("kafkasource-fluentbit.http"))] == [
         Event(
             id="partition:0/offset:564",
             source="/apis/v1/namespaces/logs-handler/kafkasources/logs#logs",
@@ -512,3 +519,87 @@ def test_data_that_is_not_utf_8_stays_bytes_until_a_record_is_read() -> None:
     [record] = records.read(body, None)
     assert isinstance(record, records.LogRecord)
     assert record.log == "�"
+
+
+class TestIdentity:
+    """What tells an event from others, and knows it again."""
+
+    @staticmethod
+    def of(headers: Mapping[str, str], body: bytes = b"") -> bytes:
+        return events.identity(origin_of(headers, body))
+
+    def test_is_the_same_for_the_same_request(self) -> None:
+        assert self.of(BINARY, b"{}") == self.of(dict(BINARY), b"{}")
+        body = json.dumps({**REQUIRED, "data": {"a": 1}})
+        spaced = json.dumps({**REQUIRED, "data": {"a": 1}}, indent=1)
+        headers = {"content-type": STRUCTURED}
+        assert self.of(headers, body.encode()) == self.of(headers, spaced.encode())
+
+    @pytest.mark.parametrize("name", ["id", "source"])
+    @pytest.mark.parametrize(
+        ("one_value", "other"),
+        [
+            ("a", "b"),
+            ("%FF", "%FE"),  # neither is UTF-8
+            ("\xff", "\xfe"),
+            ("%C3%28", "%E2%82"),
+            ("\ufffd".encode().decode("latin-1"), "%FF"),
+        ],
+    )
+    def test_is_another_for_another_header(self, name: str, one_value: str, other: str) -> None:
+        first = self.of({**BINARY, f"ce-{name}": one_value})
+        assert first != self.of({**BINARY, f"ce-{name}": other})
+
+    def test_does_not_depend_on_where_source_ends_and_id_begins(self) -> None:
+        members = [{**REQUIRED, "source": "ab", "id": "c"}, {**REQUIRED, "source": "a", "id": "bc"}]
+        headers = {"content-type": STRUCTURED}
+        first, second = (self.of(headers, json.dumps(each).encode()) for each in members)
+        assert first != second
+
+    @pytest.mark.parametrize("depth", [1, 253, 254, 255, 300, 900])
+    def test_is_another_for_other_data_however_deep(self, depth: int) -> None:
+        def deep(inner: str) -> bytes:
+            data = '{"x":' * depth + inner + "}" * depth
+            return json.dumps(REQUIRED)[:-1].encode() + b',"data":' + data.encode() + b"}"
+
+        headers = {"content-type": STRUCTURED}
+        assert self.of(headers, deep("1")) == self.of(headers, deep("1"))
+        assert self.of(headers, deep("1")) != self.of(headers, deep("2"))
+
+    @pytest.mark.parametrize(
+        ("one_value", "other"),
+        [
+            (str(2**64), str(2**64 + 2**12)),
+            ("NaN", "Infinity"),
+            (r'"\ud800"', r'"\ud801"'),
+            ('"\xff"', '"\xfe"'),
+            ("[[],[]]", "[[[]]]"),
+            ('["1"]', "[1]"),
+            ("true", "1"),
+        ],
+    )
+    def test_is_another_for_data_that_is_no_strict_json(self, one_value: str, other: str) -> None:
+        def body(value: str) -> bytes:
+            text = json.dumps(REQUIRED)[:-1] + f',"data":{{"v":{value}}}}}'
+            return text.encode("latin-1")
+
+        headers = {"content-type": STRUCTURED}
+        assert self.of(headers, body(one_value)) != self.of(headers, body(other))
+
+    def test_is_the_same_in_every_process(self) -> None:
+        code = (
+            "from function import events; e = events.Event('1', '/s', 't', None, b'x', None, None,"
+            " {}, ('/s', '1')); print(events.identity(e).hex())"
+        )
+        found = {
+            subprocess.run(
+                (sys.executable, "-c", code),
+                cwd=EVENTS.parent.parent,
+                env={"PYTHONHASHSEED": seed},
+                capture_output=True,
+                text=True,
+                check=True,
+            ).stdout
+            for seed in ("1", "2")
+        }
+        assert len(found) == 1

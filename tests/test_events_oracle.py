@@ -6,7 +6,7 @@ The SDK is the oracle for what is valid. What it gets wrong is in test_events.py
 from __future__ import annotations
 
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta, timezone
 from typing import Any
@@ -18,9 +18,10 @@ from cloudevents.core.v1.event import CloudEvent
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from function import events, json_text
+from function import events
 from function.errors import EventError
 from function.events import BATCHED, STRUCTURED, Event
+from function.formats import json_text
 
 JSON_TYPES = ["application/json", "application/json; charset=utf-8", "application/vnd.a.b+json"]
 OTHER_TYPES = ["text/plain", "text/plain;charset=utf-8", "application/octet-stream"]
@@ -95,43 +96,49 @@ def generated(
 # What the SDK writes, we read.
 
 
+def read(headers: Mapping[str, str], body: bytes) -> list[Event | EventError]:
+    """Read a message; where its events came from is nothing that the SDK knows."""
+    found = events.read(headers, body)
+    return [each._replace(origin=()) if isinstance(each, Event) else each for each in found]
+
+
 @given(generated(objects, JSON_TYPES) | generated(objects, None))
 def test_binary_json_from_the_sdk_is_read_to_the_same_event(event: Generated) -> None:
     message = event.write(to_binary)
-    [read] = events.read(message.headers, message.body)
-    assert read == event.expected(message.body)
+    [found] = read(message.headers, message.body)
+    assert found == event.expected(message.body)
     assert json_text.loads(message.body) == event.data
 
 
 @given(generated(st.binary(), JSON_TYPES + OTHER_TYPES))
 def test_binary_bytes_from_the_sdk_are_read_unchanged(event: Generated) -> None:
     message = event.write(to_binary)
-    assert events.read(message.headers, message.body) == [event.expected(event.data or None)]
+    assert read(message.headers, message.body) == [event.expected(event.data or None)]
 
 
 @given(generated(objects, JSON_TYPES) | generated(objects, None))
 def test_structured_json_from_the_sdk_is_read_to_the_same_event(event: Generated) -> None:
     message = event.write(to_structured)
-    assert events.read(message.headers, message.body) == [event.expected(event.data)]
+    assert read(message.headers, message.body) == [event.expected(event.data)]
 
 
 @given(generated(st.binary(), JSON_TYPES + OTHER_TYPES))
 def test_structured_bytes_from_the_sdk_are_read_unchanged(event: Generated) -> None:
     message = event.write(to_structured)
-    assert events.read(message.headers, message.body) == [event.expected(event.data or None)]
+    assert read(message.headers, message.body) == [event.expected(event.data or None)]
 
 
 @given(generated(text, OTHER_TYPES))
 def test_structured_text_from_the_sdk_is_read_as_its_bytes(event: Generated) -> None:
     message = event.write(to_structured)
-    assert events.read(message.headers, message.body) == [event.expected(event.data.encode())]
+    assert read(message.headers, message.body) == [event.expected(event.data.encode())]
 
 
 @given(st.lists(generated(objects, JSON_TYPES), max_size=4))
 def test_a_batch_of_structured_events_is_read_to_the_same_events(batch: list[Generated]) -> None:
     body = b"[" + b",".join(event.write(to_structured).body for event in batch) + b"]"
     expected = [event.expected(event.data) for event in batch]
-    assert events.read({"content-type": BATCHED}, body) == expected
+    assert read({"content-type": BATCHED}, body) == expected
 
 
 # One value, three ways to write it into a header.

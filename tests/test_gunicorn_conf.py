@@ -97,7 +97,7 @@ def test_no_access_log_is_made_unless_the_operator_asks(server: str) -> None:
     )
     for arguments, enabled in (("", "False"), ("--access-logfile -", "True")):
         run = subprocess.run(
-            (sys.executable, "-c", code, "-c", "python:function.gunicorn_conf"),
+            (sys.executable, "-c", code, "-c", "python:function.serving.gunicorn_conf"),
             cwd=servers.ROOT,
             env=servers.environment(SERVER=server, GUNICORN_CMD_ARGS=arguments),
             capture_output=True,
@@ -110,8 +110,8 @@ def test_no_access_log_is_made_unless_the_operator_asks(server: str) -> None:
 @pytest.mark.parametrize(
     ("server", "arguments"),
     [
-        ("asgi", ("function.app:app",)),
-        ("flask", ("function.asgi:app",)),
+        ("asgi", ("function.serving.wsgi:app",)),
+        ("flask", ("function.serving.asgi:app",)),
         ("asgi", ("--worker-class", "gthread")),
         ("flask", ("--worker-class", "asgi")),
     ],

@@ -10,8 +10,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from function import json_text
-from function.json_text import JSON, NotJSON
+from function.formats import json_text
+from function.formats.json_text import JSON, NotJSON
 
 SMILE = "\N{GRINNING FACE}"
 

@@ -9,7 +9,8 @@ from pathlib import Path
 import pytest
 import requests
 
-from function import logs, timestamps
+from function import logs
+from function.formats import timestamps
 from tests import servers
 from tests.servers import Answer
 

@@ -6,8 +6,8 @@ import re
 
 import pytest
 
-from function.durations import size
-from tests.manifests import Manifest, at, build, find, one, read, variant
+from function.formats.durations import size
+from tests.manifests import ROOT, Manifest, at, build, find, one, read, variant
 
 SOURCE = one("eventing/kafkasource.yaml")
 TOPICS = {topic["metadata"]["name"]: topic for topic in read("eventing/topics.yaml")}
@@ -240,3 +240,27 @@ def test_wordpress_service_leads_to_its_pods() -> None:
     assert service["spec"]["selector"].items() <= template["metadata"]["labels"].items()
     [port] = at(template, "spec.containers.0.ports")
     assert service["spec"]["ports"][0]["targetPort"] == port["name"]
+
+
+# What Fluent Bit's tags look like: the file's path with dots for slashes.
+_FILE = "kube.var.log.containers.{pod}_{namespace}_{container}-0123abcd.log"
+
+
+@pytest.mark.parametrize(
+    ("tag", "shipped"),
+    [
+        (_FILE.format(pod="wordpress-v1-f5-hd", namespace="demo-project", container="web"), True),
+        (_FILE.format(pod="logs-handler-00001-x", namespace="logs-handler", container="u"), False),
+        (_FILE.format(pod="logs-handler-00001-x", namespace="elsewhere", container="u"), True),
+        (_FILE.format(pod="x", namespace="logs-handler-2", container="u"), True),
+        (_FILE.format(pod="x", namespace="my-logs-handler", container="u"), True),
+        (_FILE.format(pod="x", namespace="demo", container="logs-handler"), True),
+        ("service.kubelet", True),
+        ("kube.other", True),
+        ("audit.events", False),
+    ],
+)
+def test_fluent_bit_leaves_our_own_containers_out(tag: str, shipped: bool) -> None:
+    expression = one("eventing/log-receiver/output.yaml")["spec"]["matchRegex"]
+    assert bool(re.search(expression, tag)) is shipped
+    assert expression in (ROOT / "docs" / "operations.md").read_text()

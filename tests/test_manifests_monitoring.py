@@ -89,10 +89,16 @@ def test_a_rule_knows_the_numbers_that_it_is_about() -> None:
 def said() -> dict[str, dict[str, set[str]]]:
     """Every series that a process can have, and its labels with their known values."""
     metrics = Metrics()
-    metrics.record_matched(["404 Request"])
+    metrics.answered(events=1, unmatched=0, unreadable=1, rules=[["404 Request"]])
     metrics.rules_loaded(1)
-    for outcome in ("accepted", *(reason.value for reason in Reason)):
-        metrics.delivered("slack", outcome, 1)
+    metrics.accepted("slack")
+    metrics.alerts_refused("slack", 1)
+    metrics.refused(405, "path")
+    metrics.refused(413, "body_size")
+    metrics.address_works("slack", "hooks.slack.com:443", works=True)
+    metrics.member_missed("alertmanager", "am-0:9093")
+    for reason in Reason:
+        metrics.not_delivered("slack", reason.value)
     found: dict[str, dict[str, set[str]]] = {}
     for family in text_string_to_metric_families(metrics.page().decode()):
         for sample in family.samples:
@@ -118,7 +124,7 @@ def test_every_series_and_label_that_is_asked_for_exists(expression: str) -> Non
     for name, selector in re.findall(r"(logs_handler_\w+)\{([^}]*)\}", expression):
         for label, values in re.findall(r'(\w+)[!=]~?="?([^",]*)', selector.replace('~"', '="')):
             assert label in known[name].keys() | ADDED
-            if label == "outcome":
+            if label in ("outcome", "status", "reason"):
                 assert set(values.split("|")) <= known[name][label]
 
 

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 
+from function.errors import RequestError
 from function.metrics import Metrics
 from function.receivers import Reason
 
@@ -32,23 +33,39 @@ def test_every_metric_is_in_the_table_with_its_type_and_help() -> None:
     assert len(rows) == len(expected)
 
 
-def test_every_outcome_of_an_alert_is_explained() -> None:
+def test_every_reason_why_an_alert_is_not_accepted_is_explained() -> None:
     rows = re.findall(r"^\| `(\w+)` \| ", section("Metrics"), re.MULTILINE)
-    outcomes = [row for row in rows if not row.startswith("logs_handler")]
-    assert outcomes == ["accepted", *(reason.value for reason in Reason)]
+    reasons = [row for row in rows if not row.startswith("logs_handler")]
+    assert reasons == [reason.value for reason in Reason]
+
+
+def kinds(error: type[RequestError]) -> set[type[RequestError]]:
+    return {error}.union(*(kinds(each) for each in error.__subclasses__()))
+
+
+def test_every_reason_of_a_refusal_is_explained() -> None:
+    rows = re.findall(r"^\| ([\d, ]+) \| `(\w+)` \| ", section("Metrics"), re.MULTILINE)
+    explained = {(int(each), reason) for statuses, reason in rows for each in statuses.split(", ")}
+    errors = {(each.status, each.reason) for each in kinds(RequestError) if hasattr(each, "reason")}
+    replies = {(400, "http"), (404, "path"), (405, "path"), (405, "method"), (500, "bug")}
+    assert explained == errors | replies
+
+
+_EVENT_AT = {"log": 1, "log_limited": 1, "_log": 1, "exception": 0, "_tell": 0}
 
 
 def log_events() -> set[str]:
-    """The event names in the code: first texts of log() after the level, and of exception()."""
+    """The event names in the code: what functions that write lines are given as such."""
     found = set()
     for path in (ROOT / "function").rglob("*.py"):
         for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
             if not isinstance(node, ast.Call):
                 continue
             called = ast.unparse(node.func)
-            position = {"log": 1, "logs.log": 1, "exception": 0, "logs.exception": 0}.get(called)
-            if position is not None:
-                found.add(str(ast.literal_eval(node.args[position])))
+            position = _EVENT_AT.get(called.rpartition(".")[2])
+            event = node.args[position] if position is not None else None
+            if isinstance(event, ast.Constant):
+                found.add(str(event.value))
     return found
 
 

@@ -151,7 +151,9 @@ def test_no_func_command_changes_gitignore() -> None:
 
 def test_the_procfile_starts_gunicorn_with_names_and_no_paths() -> None:
     # func's pack builder moves the sources into a subfolder: a path would point nowhere.
-    assert (ROOT / "Procfile").read_text() == ("web: gunicorn -c python:function.gunicorn_conf\n")
+    assert (ROOT / "Procfile").read_text() == (
+        "web: gunicorn -c python:function.serving.gunicorn_conf\n"
+    )
 
 
 # .funcignore.
@@ -240,4 +242,4 @@ def test_installing_it_installs_the_lock_and_nothing_else(sent: Path, tmp_path: 
     }
     expected = {(pin.name, str(pin.requirement.specifier)) for pin in here}
     assert found == expected | {("function", f"=={PROJECT['version']}")}
-    run(python, "-I", "-c", "import function.app", cwd=tmp_path)
+    run(python, "-I", "-c", "import function.serving.wsgi", cwd=tmp_path)

@@ -16,6 +16,7 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 
 import pytest
+import requests
 
 from tests import servers
 from tests.servers import CLOUDEVENT, Answer, Function, Receiver
@@ -27,6 +28,10 @@ groups:
       - alert: Line
         match: [log |= alert]
         labels: {line: "{{ log }}"}
+      - alert: Held
+        match: [log |= held]
+        labels: {line: "{{ log }}"}
+        repeat_interval: 1h
 """
 STRUCTURED = {"content-type": "application/cloudevents+json"}
 BATCHED = {"content-type": "application/cloudevents-batch+json"}
@@ -43,7 +48,9 @@ def function(folder: Path, *urls: str, door: str = "flask", **settings: str) -> 
 
 
 def record(line: str) -> dict[str, str]:
-    return {"log": f"alert {line}", "time": "2026-11-27T08:00:00Z"}
+    """A record that the first rule fires for; one of "held" the second one."""
+    log = line if line.startswith("held") else f"alert {line}"
+    return {"log": log, "time": "2026-11-27T08:00:00Z"}
 
 
 def body(*lines: str) -> bytes:
@@ -170,6 +177,93 @@ class TestNotTwice:
             assert running.post(body("early"), headers=CLOUDEVENT).status_code == 204
             assert len(receiver.requests) == 2
 
+    def test_repeat_interval_holds_back_what_was_delivered_and_nothing_else(
+        self, tmp_path: Path
+    ) -> None:
+        answers = (Answer(500), Answer())
+        with servers.receiver(*answers) as receiver, function(tmp_path, receiver.url) as running:
+            held = [post(running, "held") for _ in range(4)]
+            free = [post(running, "free") for _ in range(2)]
+            page = requests.get(f"{running.url}/metrics", timeout=5).text
+            posts = len(receiver.requests)
+        assert held == [503, 204, 204, 204], "what did not get through is not held back"
+        assert free == [204, 204]
+        assert posts == 4
+        assert "\nlogs_handler_alerts_held_back_total 2.0\n" in page
+
+    @pytest.mark.parametrize("door", ["flask", "asgi"])
+    def test_repeat_interval_holds_for_lines_that_come_all_at_once(
+        self, tmp_path: Path, door: str
+    ) -> None:
+        with (
+            servers.receiver(Answer(delay=0.3)) as receiver,
+            function(tmp_path, receiver.url, door=door) as running,
+            ThreadPoolExecutor(60) as pool,
+        ):
+            statuses = list(pool.map(lambda _: post(running, "held"), range(60)))
+            many = running.post(body(*["held too"] * 60)).status_code
+        assert statuses == [204] * 60
+        assert many == 204
+        assert lines(receiver) == [["held"], ["held too"]]
+
+    def test_lines_that_wait_for_one_that_fails_are_delivered_all_the_same(
+        self, tmp_path: Path
+    ) -> None:
+        with (
+            servers.receiver(Answer(500, delay=0.3), Answer()) as receiver,
+            function(tmp_path, receiver.url) as running,
+            ThreadPoolExecutor(20) as pool,
+        ):
+            statuses = list(pool.map(lambda _: post(running, "held"), range(20)))
+        assert sorted(statuses) == [204] * 19 + [503]
+        assert lines(receiver) == [["held"], ["held"]]
+
+    def test_an_event_that_comes_again_is_answered_without_a_second_post(
+        self, tmp_path: Path
+    ) -> None:
+        later = {**CLOUDEVENT, "ce-id": "partition:0/offset:565"}
+        answers = (Answer(500), Answer())
+        with servers.receiver(*answers) as receiver, function(tmp_path, receiver.url) as running:
+            again = [running.post(body("x"), headers=CLOUDEVENT).status_code for _ in range(4)]
+            assert len(receiver.requests) == 2, "the first was not delivered: it is tried again"
+            assert running.post(body("x"), headers=later).status_code == 204
+            assert len(receiver.requests) == 3, "another event with the same data is another event"
+            assert running.post(body("new"), headers=CLOUDEVENT).status_code == 204
+            assert len(receiver.requests) == 4, "the same id with other data: the topic is new"
+            page = requests.get(f"{running.url}/metrics", timeout=5).text
+        assert again == [503, 204, 204, 204]
+        assert "\nlogs_handler_events_redelivered_total 2.0\n" in page
+
+    @pytest.mark.parametrize("door", ["flask", "asgi"])
+    def test_an_event_that_comes_again_while_it_is_posted_is_posted_once(
+        self, tmp_path: Path, door: str
+    ) -> None:
+        with (
+            servers.receiver(Answer(delay=0.5)) as receiver,
+            function(tmp_path, receiver.url, door=door) as running,
+            ThreadPoolExecutor() as pool,
+        ):
+            asked = [pool.submit(running.post, body("x"), "/", CLOUDEVENT) for _ in range(3)]
+            assert [each.result().status_code for each in asked] == [204] * 3
+            assert lines(receiver) == [["x"]]
+
+    def test_a_record_that_failed_ten_times_counts_once(self, tmp_path: Path) -> None:
+        answers = [*[Answer(500)] * 10, Answer()]
+        with servers.receiver(*answers) as receiver, function(tmp_path, receiver.url) as running:
+            statuses = [running.post(body("x"), headers=CLOUDEVENT).status_code for _ in range(11)]
+            page = requests.get(f"{running.url}/metrics", timeout=5).text
+        assert statuses == [503] * 10 + [204]
+        for counted in (
+            'records_total{outcome="matched"} 1.0',
+            'matches_total{rule="Line"} 1.0',
+            "events_total 1.0",
+            'alerts_total{outcome="accepted",receiver="alertmanager"} 1.0',
+            "requests_total 11.0",
+            'requests_refused_total{reason="server",status="503"} 10.0',
+            'delivery_failures_total{reason="server",receiver="alertmanager"} 10.0',
+        ):
+            assert f"\nlogs_handler_{counted}\n" in page
+
 
 class TestTime:
     def test_a_receivers_retry_after_is_believed_for_a_minute_at_most(self, tmp_path: Path) -> None:
@@ -204,10 +298,10 @@ class TestReceivers:
     ) -> None:
         with (
             servers.receiver(Answer(delay=0.05)) as receiver,
-            function(tmp_path, receiver.url) as running,
-            ThreadPoolExecutor(32) as pool,
+            function(tmp_path, receiver.url, DELIVERY_BATCH="1") as running,
+            ThreadPoolExecutor(12) as pool,
         ):
-            statuses = set(pool.map(lambda number: post(running, f"{number}"), range(600)))
+            statuses = set(pool.map(lambda number: post(running, f"{number}"), range(400)))
         assert statuses == {204}
         assert max(receiver.under_way) == 8
 

@@ -8,8 +8,6 @@ from __future__ import annotations
 import json
 import subprocess
 import sys
-from collections.abc import Iterator
-from contextlib import contextmanager
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
@@ -19,14 +17,14 @@ from cloudevents.core.formats.json import JSONFormat
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from function import events, timestamps
+from function import events
 from function.alerts import Alert, fingerprint
-from function.delivery import Delivery, Limits
 from function.events import Event
-from function.metrics import Metrics
-from function.receivers import Accepted, Outcome, Reason, Refused, Unavailable
+from function.formats import timestamps
+from function.receivers import Accepted, Outcome, Reason, Refused
 from function.receivers.cloudevents import CloudEvents, overrides
 from tests import servers
+from tests.delivering import sender
 from tests.servers import Answer
 from tests.test_alerts import NOW, article
 from tests.test_events_oracle import EPOCH
@@ -212,22 +210,13 @@ class TestTheOracle:
         assert read.extensions == {"traceparent": TRACEPARENT}
 
 
-@contextmanager
-def delivery(url: str) -> Iterator[Delivery]:
-    opened = Delivery(CloudEvents([url]), Limits(2, 100, 2, 4), Metrics())
-    try:
-        yield opened
-    finally:
-        opened.close()
-
-
 class TestDelivery:
     """Over a real socket."""
 
     def test_posts_one_event_per_alert(self) -> None:
         alerts = [another(path=f"/{n}")._replace(traceparent=TRACEPARENT) for n in range(5)]
-        with servers.receiver(Answer(202)) as sink, delivery(sink.url) as sender:
-            assert sender.submit(alerts).result(10) == [Accepted()] * 5
+        with servers.receiver(Answer(202)) as sink, sender(sink.url, kind="cloudevents") as opened:
+            assert opened.outcomes(alerts) == [Accepted()] * 5
             headers = [headers for headers, _ in sink.requests]
             assert sorted(body["id"] for body in sink.bodies) == sorted(
                 event(alert)["id"] for alert in alerts
@@ -241,21 +230,25 @@ class TestDelivery:
         [
             (Answer(200, b'{"specversion":"1.0"}'), Accepted()),
             (Answer(204), Accepted()),
-            (Answer(400, b"no"), Refused(Reason.REFUSED, "answered 400: no")),
-            (Answer(404), Unavailable(Reason.NOT_FOUND, "answered 404")),
-            (Answer(429), Unavailable(Reason.RATE_LIMITED, "answered 429")),
-            (Answer(500), Unavailable(Reason.SERVER, "answered 500")),
+            (
+                Answer(400, b'{"error":"no"}'),
+                Refused(Reason.REFUSED, 'answered 400: {"error":"no"}'),
+            ),
         ],
     )
     def test_reads_the_sinks_answer(self, answer: Answer, outcome: Outcome) -> None:
-        with servers.receiver(answer) as sink, delivery(sink.url) as sender:
-            assert sender.submit([article()]).result(10) == [outcome]
+        with servers.receiver(answer) as sink, sender(sink.url, kind="cloudevents") as opened:
+            [found] = opened.outcomes([article()])
+        if isinstance(outcome, Refused):
+            host = sink.url.split("/")[2]
+            outcome = Refused(outcome.reason, f"{host}: {outcome.detail}")
+        assert found == outcome
 
     def test_refuses_only_the_event_that_the_sink_does_not_take(self) -> None:
         alerts = [another(path="/a"), another(path="/bad"), another(path="/c")]
-        with servers.receiver(Answer(202)) as sink, delivery(sink.url) as sender:
+        with servers.receiver(Answer(202)) as sink, sender(sink.url, kind="cloudevents") as opened:
             sink.refuse = ("/bad",)
-            outcomes = sender.submit(alerts).result(10)
+            outcomes = opened.outcomes(alerts)
         assert [type(outcome) for outcome in outcomes] == [Accepted, Refused, Accepted]
 
 

@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -14,11 +13,11 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 
 from function.alerts import Alert
-from function.delivery import Delivery, Limits
-from function.metrics import Metrics
 from function.receivers import Accepted, Outcome, Reason, Refused, Unavailable
+from function.receivers import Answer as AnswerRead
 from function.receivers.slack import DETAILED, Slack
 from tests import servers
+from tests.delivering import sender
 from tests.servers import Answer
 from tests.test_alerts import NOW, article
 from tests.test_receivers import another
@@ -68,19 +67,10 @@ def noted(**annotations: str) -> Alert:
     return article()._replace(annotations=annotations)
 
 
-@contextmanager
-def delivery(url: str, concurrency: int = 1) -> Iterator[Delivery]:
-    opened = Delivery(Slack([url]), Limits(concurrency, 100, 2, 4), Metrics())
-    try:
-        yield opened
-    finally:
-        opened.close()
-
-
 def delivered(*answers: Answer, alerts: Sequence[Alert] = (ARTICLE,)) -> tuple[list[Outcome], int]:
     """The outcomes of alerts that a real server answers so, and how many messages it got."""
-    with servers.receiver(*answers) as receiver, delivery(receiver.url) as sender:
-        return sender.submit(alerts).result(10), len(receiver.requests)
+    with servers.receiver(*answers) as receiver, sender(receiver.url, kind="slack") as opened:
+        return opened.outcomes(alerts), len(receiver.requests)
 
 
 class TestAMessage:
@@ -318,22 +308,26 @@ def test_any_alerts_make_a_message_in_which_text_stays_text(alerts: list[Alert])
             assert re.fullmatch(r"\*[^*`\n]+\*\n`[^`\n]+`|```\n[^`]+\n```", text["text"])
 
 
+def outcome(status: int, body: str, **headers: str) -> Outcome:
+    named = {name.replace("_", "-"): value for name, value in headers.items()}
+    return SLACK.outcome(AnswerRead(status, named, body.encode()))
+
+
 class TestAnAnswer:
-    @pytest.mark.parametrize("body", [b"ok", b"", b'{"ok":true}', b"{"])
-    def test_of_200_means_accepted(self, body: bytes) -> None:
-        assert SLACK.outcome(200, {}, body) == Accepted()
+    def test_of_the_web_api_comes_from_no_webhook(self) -> None:
+        found = outcome(200, '{"ok":false,"error":"not_authed"}')
+        assert isinstance(found, Unavailable)
+        assert found.reason is Reason.UNEXPECTED
+        assert "not_authed" in found.detail
 
-    def test_of_200_that_says_no_comes_from_no_webhook(self) -> None:
-        outcome = SLACK.outcome(200, {}, b'{"ok":false,"error":"not_authed"}')
-        assert isinstance(outcome, Unavailable)
-        assert outcome.reason is Reason.UNEXPECTED
-        assert "not as an incoming webhook" in outcome.detail
-        assert "not_authed" in outcome.detail
-
-    @pytest.mark.parametrize("error", ["invalid_payload", "invalid_blocks", "no_text", "msg_x"])
+    @pytest.mark.parametrize("error", ["invalid_payload", "invalid_blocks", "no_text"])
     def test_that_blames_the_message_is_final(self, error: str) -> None:
-        outcome = SLACK.outcome(400, {}, error.encode())
-        assert outcome == Refused(Reason.REFUSED, f"answered 400: {error}")
+        assert outcome(400, error) == Refused(Reason.REFUSED, f"answered 400: {error}")
+
+    @pytest.mark.parametrize("status", [400, 403, 413, 422])
+    def test_that_is_no_word_of_slacks_is_not(self, status: int) -> None:
+        found = outcome(status, "bad_gateway_or_so")
+        assert isinstance(found, Unavailable)
 
     @pytest.mark.parametrize(
         ("status", "error", "reason"),
@@ -352,14 +346,14 @@ class TestAnAnswer:
     def test_that_blames_the_webhook_may_change(
         self, status: int, error: str, reason: Reason
     ) -> None:
-        outcome = SLACK.outcome(status, {}, error.encode())
-        assert outcome == Unavailable(reason, f"answered {status}: {error.strip()}")
+        expected = Unavailable(reason, f"answered {status}: {error.strip()}")
+        assert outcome(status, error) == expected
 
     def test_says_when_to_come_back(self) -> None:
-        body = b'{"retry_after":7,"ok":false,"error":"rate_limited"}'
-        outcome = SLACK.outcome(429, {"retry-after": "7"}, body)
-        assert isinstance(outcome, Unavailable)
-        assert (outcome.reason, outcome.retry_after) == (Reason.RATE_LIMITED, 7)
+        body = '{"retry_after":7,"ok":false,"error":"rate_limited"}'
+        found = outcome(429, body, retry_after="7")
+        assert isinstance(found, Unavailable)
+        assert (found.reason, found.retry_after) == (Reason.RATE_LIMITED, 7)
 
 
 class TestDelivery:
@@ -367,25 +361,24 @@ class TestDelivery:
 
     def test_posts_one_message_for_a_batch(self) -> None:
         alerts = [another(path=f"/{number}") for number in range(30)]
-        with servers.receiver(OK) as receiver, delivery(receiver.url) as sender:
-            assert sender.submit(alerts).result(10) == [Accepted()] * 30
+        with servers.receiver(OK) as receiver, sender(receiver.url, kind="slack") as opened:
+            assert opened.outcomes(alerts) == [Accepted()] * 30
             [(headers, _)] = receiver.requests
             assert headers["content-type"] == "application/json"
             [sent] = receiver.bodies
         assert sent == message(*alerts)
 
     def test_leaves_a_message_that_comes_too_soon_for_later(self) -> None:
-        limited = Answer(429, b'{"ok":false}', {"retry-after": "3"})
-        [outcome], messages = delivered(limited)
-        assert isinstance(outcome, Unavailable)
-        assert (outcome.reason, outcome.retry_after) == (Reason.RATE_LIMITED, 3)
-        assert messages == 1
+        limited = Answer(429, b'{"ok":false}', {"retry-after": "1"})
+        [outcome], messages = delivered(limited, OK)
+        assert outcome == Accepted()
+        assert messages == 2
 
     def test_refuses_only_the_alert_that_slack_does_not_take(self) -> None:
         alerts = [another(path="/a"), another(path="/bad"), another(path="/c")]
-        with servers.receiver(OK) as receiver, delivery(receiver.url) as sender:
-            receiver.refuse = ("/bad",)
-            outcomes = sender.submit(alerts).result(10)
+        with servers.receiver(OK) as receiver, sender(receiver.url, kind="slack") as opened:
+            receiver.refuse, receiver.no = ("/bad",), b"invalid_blocks"
+            outcomes = opened.outcomes(alerts)
         assert [type(outcome) for outcome in outcomes] == [Accepted, Refused, Accepted]
 
     def test_never_tells_the_url_which_is_a_secret(self, caplog: pytest.LogCaptureFixture) -> None:

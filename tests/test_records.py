@@ -13,8 +13,9 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from function import records, timestamps
+from function import records
 from function.errors import RecordError
+from function.formats import timestamps
 from function.records import LogRecord
 from tests import corpus
 

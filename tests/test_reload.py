@@ -10,9 +10,9 @@ from pathlib import Path
 import pytest
 import requests
 
-from function import reload
 from function.metrics import Metrics
-from function.reload import RuleFile
+from function.rules import reload
+from function.rules.reload import RuleFile
 from tests import servers
 from tests.servers import Function, Receiver
 

@@ -13,7 +13,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from jsonschema import Draft202012Validator
 
-from function import check, rules
+from function import rules
+from function.cli import check
 from function.errors import RulesError
 from function.rules import fields, loader, matchers
 from tests.test_rules import file

@@ -14,9 +14,8 @@ from hypothesis import strategies as st
 from function import receivers, rules
 from function.delivery import Delivery, Limits
 from function.metrics import Metrics
-from function.receipt import Pending
 from function.replies import Reply
-from function.sink import Sink
+from function.sink import Pending, Posting, Sink
 from tests import servers
 from tests.servers import CLOUDEVENT, Answer, Receiver
 
@@ -36,18 +35,24 @@ def receiver() -> Iterator[Receiver]:
 
 @pytest.fixture
 def sink(receiver: Receiver) -> Iterator[Sink]:
-    delivery = Delivery(
-        receivers.create("notification-manager", [receiver.url]), Limits(2, 100, 1, 2), Metrics()
-    )
-    yield Sink(lambda: RULES, delivery, Metrics())
+    delivery = delivery_to(receiver.url)
+    yield Sink(lambda: RULES, Posting(delivery, 1800, METRICS), METRICS)
     delivery.close()
+
+
+METRICS = Metrics()
+
+
+def delivery_to(url: str) -> Delivery:
+    opened = receivers.create("notification-manager", [url])
+    return Delivery({opened.name: opened}, Limits(2, 100, 1, 2), METRICS)
 
 
 def answer(reply: Reply | Pending) -> Reply:
     """The reply, after delivery."""
     if isinstance(reply, Reply):
         return reply
-    return reply.receipt.reply(reply.future.result(10))
+    return reply.finish(reply.future.result(10))
 
 
 def problem(reply: Reply | Pending) -> dict[str, Any]:
@@ -174,7 +179,8 @@ class TestABatch:
         body = batch(event(1, ARTICLE), event(2, article("/bad")), event(3, article("/c")))
         content = problem(sink.receive(BATCHED, body))
         assert content["status"] == 422
-        assert content["detail"] == "event 2: answered 400: refused"
+        assert content["detail"].startswith("event 2: 127.0.0.1:")
+        assert content["detail"].endswith(f": answered 400: {servers.NO.decode()}")
         accepted = [body for body in receiver.bodies if "/bad" not in json.dumps(body)]
         assert sum(len(body["alerts"]) for body in accepted) == 2
 
@@ -219,10 +225,10 @@ class TestUndelivered:
     def test_a_receiver_that_refuses_the_alert_makes_422(
         self, sink: Sink, receiver: Receiver
     ) -> None:
-        receiver.answers = [Answer(400, b"labels?")]
+        receiver.answers = [Answer(400)]
         content = problem(sink.receive(CLOUDEVENT, ARTICLE))
         assert content["status"] == 422
-        assert content["detail"] == "answered 400: labels?"
+        assert content["detail"].endswith(f": answered 400: {servers.NO.decode()}")
 
     @pytest.mark.parametrize("status", [401, 403, 404, 410, 429, 500, 503])
     def test_a_receiver_that_may_take_it_later_makes_503(
@@ -231,15 +237,16 @@ class TestUndelivered:
         receiver.answers = [Answer(status)]
         reply = answer(sink.receive(CLOUDEVENT, ARTICLE))
         assert reply.status == 503
-        assert reply.headers["retry-after"] == "5"
+        assert 5 <= int(reply.headers["retry-after"]) <= 10
 
     def test_the_receivers_own_retry_after_is_passed_on(
         self, sink: Sink, receiver: Receiver
     ) -> None:
         receiver.answers = [Answer(429, headers={"retry-after": "30"})]
-        assert answer(sink.receive(CLOUDEVENT, ARTICLE)).headers["retry-after"] == "30"
+        told = answer(sink.receive(CLOUDEVENT, ARTICLE)).headers["retry-after"]
+        assert 30 <= int(told) <= 60
 
-    def test_a_door_that_waited_long_enough_answers_503_for_every_alert(
+    def test_a_server_that_waited_long_enough_answers_503_for_every_alert(
         self, sink: Sink, receiver: Receiver
     ) -> None:
         receiver.answers = [Answer(delay=0.2)]
@@ -247,7 +254,7 @@ class TestUndelivered:
         assert isinstance(reply, Pending)
         late = reply.give_up()
         assert late.status == 503
-        assert len(json.loads(late.body)["problems"]) == 2
+        assert json.loads(late.body)["detail"].endswith("(2 times)")
         reply.future.result(10)
 
 
@@ -267,8 +274,7 @@ def test_the_summary_is_asked_for_as_rfc_7240_says(sink: Sink, prefer: str, want
 
 
 HEADER_NAMES = ["content-type", "prefer", "ce-time", "ce-x", "ce-a-b", *CLOUDEVENT]
-NOWHERE = receivers.create("notification-manager", ["http://127.0.0.1:9/"])
-QUIET = Sink(lambda: RULES, Delivery(NOWHERE, Limits(1, 1, 1, 1), Metrics()), Metrics())
+QUIET = Sink(lambda: RULES, Posting(delivery_to("http://127.0.0.1:9/"), 1800, METRICS), METRICS)
 
 
 @given(

@@ -8,8 +8,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from function import timestamps
-from function.timestamps import MAXIMUM, SECOND
+from function.formats import timestamps
+from function.formats.timestamps import MAXIMUM, SECOND
 
 EPOCH = datetime(1970, 1, 1, tzinfo=timezone.utc)
 DIGIT = "\N{ARABIC-INDIC DIGIT TWO}"

@@ -11,6 +11,7 @@ import subprocess
 import sys
 import threading
 import time
+from contextlib import suppress
 from pathlib import Path
 
 import pytest
@@ -24,7 +25,7 @@ from tuning import curve
 from tuning.errors import TuningError
 from tuning.measuring import command, cpu, raw, sender
 from tuning.measuring.answerer import answering
-from tuning.measuring.cpu import Meters
+from tuning.measuring.cpu import Meters, Usage
 from tuning.measuring.events import Events, Target, TargetError
 from tuning.measuring.pod import StartError
 from tuning.measuring.run import ProbeError
@@ -300,3 +301,28 @@ def test_a_function_that_does_not_start_shows_its_log(monkeypatch: pytest.Monkey
 def test_options_that_cannot_be_used(arguments: tuple[str, ...], says: str) -> None:
     with pytest.raises(TuningError, match=says):
         measure(*arguments)
+
+
+def test_a_measurement_that_breaks_off_ends_though_connections_are_being_made() -> None:
+    """Before Python 3.12 a cancelled wait_for may give its result, and the loop around goes on."""
+
+    async def answer(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        with suppress(asyncio.IncompleteReadError):
+            await reader.readuntil(b"\r\n\r\n")
+            writer.write(b"HTTP/1.1 204 No Content\r\nconnection: close\r\n\r\n")
+        writer.close()
+
+    def broken() -> Usage:
+        raise RuntimeError("no meter")
+
+    async def measure_often() -> None:
+        server = await asyncio.start_server(answer, "127.0.0.1", 0)
+        target = Target.of(f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}/")
+        request = b"POST / HTTP/1.1\r\nhost: x\r\ncontent-length: 0\r\n\r\n"
+        for attempt in range(40):
+            phases = Phases(0.01 + attempt * 0.0003, 0.1)
+            with pytest.raises(RuntimeError, match="no meter"):
+                await drive(target, lambda: request, 16, phases, broken)
+        server.close()
+
+    asyncio.run(measure_often())

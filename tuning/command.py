@@ -9,7 +9,7 @@ from pathlib import Path
 
 from rich.progress import Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
 
-from function import durations
+from function.formats import durations
 from tuning import curve, kafka_source, optimize, report, settings_file, simulate, traffic_spec
 from tuning.curve import Curve
 from tuning.errors import TuningError

@@ -12,8 +12,9 @@ from collections.abc import Iterator
 from datetime import datetime
 from pathlib import Path
 
-from function import records, timestamps
+from function import records
 from function.errors import RecordError
+from function.formats import timestamps
 from function.records import LogRecord
 from tuning import traffic
 from tuning.traffic import Traffic, TrafficError

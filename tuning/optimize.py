@@ -13,7 +13,7 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
 
-from function import durations
+from function.formats import durations
 from tuning.errors import TuningError
 from tuning.knative_settings import KnativeSettings, conflicts
 from tuning.results import Results

@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from pathlib import Path
 
-from function import durations
+from function.formats import durations
 from tuning import log_times, traffic
 from tuning.traffic import Traffic, TrafficError
 

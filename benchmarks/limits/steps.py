@@ -9,12 +9,14 @@ from __future__ import annotations
 import os
 from collections.abc import Callable
 
-from function import events, reading
-from function.asgi import Message, Receive, Scope, Send, _headers, _read
-from function.json_text import JSON
+from function import events, records
+from function.errors import RecordError
+from function.events import Event
+from function.formats.json_text import JSON
 from function.metrics import Metrics
 from function.records import LogRecord
-from function.reload import RuleFile
+from function.rules.reload import RuleFile
+from function.serving.asgi import Message, Receive, Scope, Send, _headers, _read
 from function.settings import Settings
 
 _settings = Settings.from_environ({})
@@ -22,10 +24,13 @@ _rules = RuleFile(_settings.rules_file, Metrics())
 
 
 def _record(scope: Scope, body: bytes) -> LogRecord:
-    _, [found] = reading.of_events(_headers(scope["headers"]), body)
-    if not isinstance(found.record, LogRecord):
-        raise found.record
-    return found.record
+    [event] = events.read(_headers(scope["headers"]), body)
+    if not isinstance(event, Event):
+        raise event
+    [record] = records.read(event.data, event.time)
+    if isinstance(record, RecordError):
+        raise record
+    return record
 
 
 STEPS: dict[str, Callable[[Scope, bytes], JSON]] = {

@@ -24,9 +24,9 @@ from collections.abc import Mapping
 from typing import Any
 
 import function.access_log.request_line as http
-from function import json_text
 from function.access_log import envoy
 from function.access_log.entry import AccessLog
+from function.formats import json_text
 
 # Where a line holds none of these, it need not be decoded.
 _STATUS_KEYS = ('"status"', '"response_code"', '"DownstreamStatus"')

@@ -1,10 +1,11 @@
-"""Where alerts go. Each module turns alerts into one HTTP request; ``outcome`` reads the answer."""
+"""Where alerts go: each module turns alerts into a request, and its answer into an outcome."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 
 from function.receivers.alertmanager import Alertmanager
+from function.receivers.answers import LONGEST_PAUSE, Answer
 from function.receivers.contract import (
     Accepted,
     Outcome,
@@ -13,12 +14,14 @@ from function.receivers.contract import (
     Refused,
     Request,
     Unavailable,
-    outcome,
 )
+from function.receivers.doubts import doubts
 from function.receivers.notification_manager import NotificationManager
 
 __all__ = [
+    "LONGEST_PAUSE",
     "Accepted",
+    "Answer",
     "Outcome",
     "Reason",
     "Receiver",
@@ -26,25 +29,21 @@ __all__ = [
     "Request",
     "Unavailable",
     "create",
-    "outcome",
+    "doubts",
 ]
 
 
 def create(name: str, urls: Sequence[str], overrides: str = "") -> Receiver:
-    """The receiver called ``name``, one of settings.RECEIVERS, that posts to ``urls``.
+    """The receiver called ``name``, one of settings.RECEIVERS but ``reply``, at ``urls``.
 
-    ``overrides`` is K_CE_OVERRIDES, for the receivers that send CloudEvents; raises ValueError
-    where it cannot be used.
+    ``overrides`` is K_CE_OVERRIDES, for CloudEvents; raises ValueError where it cannot be used.
     """
     if name == "slack":
         from function.receivers.slack import Slack  # deferred: only its users pay for it
 
         return Slack(urls)
-    if name in ("cloudevents", "reply"):
-        from function.receivers import cloudevents, reply
+    if name == "cloudevents":
+        from function.receivers import cloudevents
 
-        extensions = cloudevents.overrides(overrides)
-        if name == "reply":
-            return reply.Reply(extensions)
-        return cloudevents.CloudEvents(urls, extensions)
+        return cloudevents.CloudEvents(urls, cloudevents.overrides(overrides))
     return Alertmanager(urls) if name == "alertmanager" else NotificationManager(urls)

@@ -7,15 +7,21 @@ from typing import Any
 
 import orjson
 
-from function import timestamps
 from function.alerts import Alert
+from function.formats import timestamps
+from function.receivers.answers import Answer
 from function.receivers.contract import HTTPReceiver, Request
 
 
 class Alertmanager(HTTPReceiver):
-    """One Alertmanager, or the members of a cluster."""
+    """One Alertmanager, or the members of a cluster; also Mimir, and what else speaks its API."""
 
     name: str = "alertmanager"
+
+    def says_no(self, answer: Answer) -> bool:
+        """Its errors are an object with a code, or a text (api/v2/api.go)."""
+        content = answer.json()
+        return isinstance(content, str) or (isinstance(content, dict) and "code" in content)
 
     def request(self, alerts: Sequence[Alert], now: int) -> Request:
         """One array with all alerts."""

@@ -14,8 +14,8 @@ from typing import Any
 
 import orjson
 
-from function import timestamps
 from function.alerts import Alert, fingerprint
+from function.formats import timestamps
 from function.receivers.contract import HTTPReceiver, Request
 
 TYPE = "dev.logs-handler.alert"
@@ -30,8 +30,11 @@ _NAME = re.compile(r"[a-z0-9]+")
 # What the type String of CloudEvents leaves out (CloudEvents 1.0.2, "Type System"), surrogates
 # apart: JSON cannot carry them here.
 _NOT_IN_STRINGS = re.compile("[\x00-\x1f\x7f-\x9f\ufdd0-\ufdef\ufffe\uffff]")
-# W3C Trace Context, "traceparent Header": versions after 00 may append to it.
-_TRACEPARENT = re.compile(r"(?!ff)[0-9a-f]{2}-[0-9a-f]{32}-[0-9a-f]{16}-[0-9a-f]{2}(-[!-~]*)?")
+# W3C Trace Context, "traceparent Header": versions after 00 may append to it, and an id of zeros,
+# which Dapr sends, is not valid.
+_TRACEPARENT = re.compile(
+    r"(?!ff)[0-9a-f]{2}-(?!0{32})[0-9a-f]{32}-(?!0{16})[0-9a-f]{16}-[0-9a-f]{2}(-[!-~]*)?"
+)
 
 
 class CloudEvents(HTTPReceiver):
@@ -56,8 +59,8 @@ class CloudEvents(HTTPReceiver):
         """One event. The trace goes on in the event and, for what looks only there, in a header."""
         [alert] = alerts
         headers = {"content-type": "application/cloudevents+json"}
-        if traceparent := _traceparent(alert):
-            headers["traceparent"] = traceparent
+        if trace := traceparent(alert):
+            headers["traceparent"] = trace
         return Request(headers, orjson.dumps(self.as_sent(alert, now)))
 
     def as_sent(self, alert: Alert, now: int) -> Mapping[str, Any]:  # noqa: ARG002 - it has no end
@@ -73,8 +76,8 @@ class CloudEvents(HTTPReceiver):
         }
         if name := alert.labels.get("alertname"):
             event["subject"] = _NOT_IN_STRINGS.sub("\ufffd", name)
-        if traceparent := _traceparent(alert):
-            event["traceparent"] = traceparent
+        if trace := traceparent(alert):
+            event["traceparent"] = trace
         data = {
             "status": "firing",
             "labels": dict(alert.labels),
@@ -90,7 +93,7 @@ def event_id(alert: Alert) -> str:
     return f"{alert.fingerprint}-{alert.starts_at}-{fingerprint(alert.annotations)}"
 
 
-def _traceparent(alert: Alert) -> str:
+def traceparent(alert: Alert) -> str:
     """The alert's traceparent, or nothing where it is not valid: it came in a stranger's header."""
     return alert.traceparent if _TRACEPARENT.fullmatch(alert.traceparent) else ""
 

@@ -12,8 +12,9 @@ from typing import Any
 
 import orjson
 
-from function import timestamps
 from function.alerts import Alert
+from function.formats import timestamps
+from function.receivers.answers import Answer
 from function.receivers.contract import HTTPReceiver, Request
 
 GROUP_LABELS = ("alertname", "namespace")
@@ -27,6 +28,16 @@ class NotificationManager(HTTPReceiver):
     """Notification Manager."""
 
     name: str = "notification-manager"
+
+    def says_yes(self, answer: Answer) -> bool:
+        """``{"Status":200,"Message":…}`` (pkg/webhook/v1/handler.go)."""
+        content = answer.json()
+        return isinstance(content, dict) and content.get("Status") == 200
+
+    def says_no(self, answer: Answer) -> bool:
+        """An object of the same form."""
+        content = answer.json()
+        return isinstance(content, dict) and "Status" in content
 
     def request(self, alerts: Sequence[Alert], now: int) -> Request:
         """One ``template.Data`` with all alerts."""

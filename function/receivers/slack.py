@@ -14,9 +14,16 @@ from typing import Any
 
 import orjson
 
-from function import timestamps
 from function.alerts import Alert
-from function.receivers.contract import Outcome, Reason, Refused, Request, Unavailable, outcome
+from function.formats import timestamps
+from function.receivers.answers import Answer
+from function.receivers.contract import (
+    HTTPReceiver,
+    Outcome,
+    Reason,
+    Request,
+    Unavailable,
+)
 
 DETAILED = 5  # alerts of a message that are shown one by one; the rest is counted
 _FIELDS = 10  # of a section, says the Block Kit reference
@@ -40,6 +47,20 @@ _INVISIBLE = re.compile(
     "[\x00-\x1f\x7f-\x9f\u061c\u200b\u200e\u200f\u2028-\u202e\u2060-\u206f\ud800-\udfff\ufeff]"
 )
 
+# Names of errors that blame the message (Slack's changelog of 2016-05-17 and its users' issues).
+_MESSAGE_ERRORS = frozenset(
+    {
+        "invalid_attachments",
+        "invalid_blocks",
+        "invalid_blocks_format",
+        "invalid_payload",
+        "missing_text_or_fallback_or_attachments",
+        "msg_blocks_too_long",
+        "msg_too_long",
+        "no_text",
+        "too_many_attachments",
+    }
+)
 # Names of errors that blame the webhook and not the message, whatever their status is.
 _WEBHOOK_ERRORS = {
     "action_prohibited": Reason.AUTH,
@@ -58,29 +79,29 @@ _WEBHOOK_ERRORS = {
 _Block = dict[str, Any]
 
 
-class Slack:
+class Slack(HTTPReceiver):
     """One channel: an incoming webhook belongs to the channel it was made for."""
 
     name: str = "slack"
 
-    largest_batch: int | None = None
+    most_posts: int | None = 1  # it takes about one message a second; what waits shares the next
+    words = frozenset({"ok", *_MESSAGE_ERRORS, *_WEBHOOK_ERRORS})
 
-    def __init__(self, urls: Sequence[str]) -> None:
-        self.urls = urls
-
-    def outcome(self, status: int, headers: Mapping[str, str], body: bytes) -> Outcome:
-        """What an answer means: the status says it, but for errors of the webhook itself.
-
-        The Web API refuses with 200 and ``"ok": false``: there, RECEIVER_URL is no webhook.
-        """
-        read = outcome(status, headers, body)
-        text = body.decode("utf-8", "replace").strip()
-        if isinstance(read, Refused) and text in _WEBHOOK_ERRORS:
-            return Unavailable(_WEBHOOK_ERRORS[text], read.detail)
-        if 200 <= status < 300 and _says_no(text):
-            detail = f"answered {status}, but not as an incoming webhook: {' '.join(text.split())}"
-            return Unavailable(Reason.UNEXPECTED, detail[:300])
+    def outcome(self, answer: Answer) -> Outcome:
+        """What an answer means: the status says it, but for errors of the webhook itself."""
+        read = super().outcome(answer)
+        blamed = _WEBHOOK_ERRORS.get(answer.body.decode("utf-8", "replace").strip())
+        if blamed and isinstance(read, Unavailable) and read.reason is Reason.UNEXPECTED:
+            return Unavailable(blamed, read.detail)
         return read
+
+    def says_yes(self, answer: Answer) -> bool:
+        """A webhook says ``ok`` and nothing else; what says ``{"ok":true}`` is another API."""
+        return answer.body == b"ok"
+
+    def says_no(self, answer: Answer) -> bool:
+        """One of the names of errors, alone."""
+        return answer.body.decode("utf-8", "replace").strip() in _MESSAGE_ERRORS
 
     def request(self, alerts: Sequence[Alert], now: int) -> Request:  # noqa: ARG002 - no end
         """One message about all alerts."""
@@ -89,15 +110,6 @@ class Slack:
     def as_sent(self, alert: Alert, now: int) -> Mapping[str, Any]:  # noqa: ARG002 - no end
         """The blocks that show one alert, as where it is alone."""
         return {"blocks": _details(alert, _ROOM)}
-
-
-def _says_no(text: str) -> bool:
-    if not text.startswith("{"):
-        return False
-    try:
-        return orjson.loads(text).get("ok") is False
-    except ValueError:
-        return False
 
 
 def _message(alerts: Sequence[Alert]) -> dict[str, Any]:

@@ -11,9 +11,9 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Any
 
-from function import json_text, timestamps
 from function.errors import RecordError
-from function.json_text import JSON
+from function.formats import json_text, timestamps
+from function.formats.json_text import JSON
 from function.records.record import LogRecord
 
 _LABEL_PREFIXES = ("k8s.pod.label.", "k8s.pod.labels.")  # the second until 2025

@@ -7,9 +7,9 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from function import json_text
 from function.errors import RecordError
-from function.json_text import JSON
+from function.formats import json_text
+from function.formats.json_text import JSON
 from function.records import otlp, shapes
 from function.records.record import LogRecord
 

@@ -7,8 +7,8 @@ from __future__ import annotations
 
 from typing import Any
 
-from function import timestamps
-from function.json_text import JSON
+from function.formats import timestamps
+from function.formats.json_text import JSON
 
 MINUTE = 60 * timestamps.SECOND
 MILLISECOND = timestamps.SECOND // 1_000

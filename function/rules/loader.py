@@ -9,8 +9,8 @@ from pathlib import Path
 
 from yaml import MappingNode, Node, ScalarNode
 
-from function import durations
 from function.errors import RulesError
+from function.formats import durations
 from function.rules import source as yaml_source
 from function.rules.matchers import AnyOf, Condition, Matcher, MatcherError
 from function.rules.matchers import parse as parse_matcher

@@ -14,7 +14,7 @@ from typing import Any
 import pytest
 import requests
 
-from function import timestamps
+from function.formats import timestamps
 from local import sample
 from local.broker import EmbeddedBroker
 from local.inbox import Inbox

@@ -1,4 +1,4 @@
-"""An HTTP server that says ``200 ok`` to every POST after a while: the receiver of a measurement.
+"""A Notification Manager that takes every POST after a while: the receiver of a measurement.
 
 ``python -m tuning.measuring.answerer SECONDS`` prints its port. With 0 seconds it is the empty
 server too: what a sender gets out of it is the most that the sender can do.
@@ -17,7 +17,8 @@ from pathlib import Path
 from tuning.measuring import cpu
 
 _ROOT = Path(__file__).resolve().parent.parent.parent
-_ANSWER = b"HTTP/1.1 200 OK\r\ncontent-length: 2\r\n\r\nok"
+_YES = b'{"Status":200,"Message":"Notification request accepted"}'
+_ANSWER = b"HTTP/1.1 200 OK\r\ncontent-length: %d\r\n\r\n%b" % (len(_YES), _YES)
 _LENGTH = re.compile(rb"\r\ncontent-length: *(\d+)", re.IGNORECASE)
 
 

@@ -10,7 +10,7 @@ from pathlib import Path
 from rich.console import Console
 from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
 
-from function import durations
+from function.formats import durations
 from tuning import report
 from tuning.errors import TuningError
 from tuning.measuring import manifest, output, raw, run

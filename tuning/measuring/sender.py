@@ -171,6 +171,9 @@ async def drive(
         for slot in done:
             slot.result()
     finally:
+        # Before Python 3.12 a slot that is cancelled at the moment its connection is made goes on
+        # (wait_for gives the connection, and the cancellation is gone): it has to end by itself.
+        shared.stopping = True
         for slot in slots:
             slot.cancel()
         await asyncio.gather(*slots, return_exceptions=True)
@@ -181,12 +184,14 @@ async def drive(
 async def _warm_up(shared: _Loop, target: Target, concurrency: int, seconds: float) -> None:
     """Wait until all connections have had an answer: a busy server is slow to accept new ones."""
     await asyncio.sleep(seconds)
+    deadline = time.perf_counter() + _CONNECT_WITHIN
+    while shared.served < concurrency and time.perf_counter() < deadline:
+        if shared.failed_to_connect and not shared.connected:
+            break
+        await asyncio.sleep(_RECONNECT_AFTER)
     if not shared.connected:
         why = shared.failed_to_connect or "no connection in time"
         raise UnreachableError(f"{target} cannot be reached: {why}")
-    deadline = time.perf_counter() + _CONNECT_WITHIN
-    while shared.served < concurrency and time.perf_counter() < deadline:
-        await asyncio.sleep(_RECONNECT_AFTER)
 
 
 async def _slot(target: Target, shared: _Loop) -> None:

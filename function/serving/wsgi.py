@@ -1,11 +1,12 @@
-"""The Flask door: HTTP in and out, all else behind the endpoints. No other module imports flask.
+"""The Flask application: HTTP in and out. No other module imports flask.
 
-``gunicorn -c python:function.gunicorn_conf`` serves ``app``.
+``gunicorn -c python:function.serving.gunicorn_conf`` serves ``app``.
 """
 
 from __future__ import annotations
 
 import os
+import time
 from collections.abc import Callable
 from concurrent.futures import TimeoutError as FutureTimeout
 from functools import lru_cache
@@ -17,12 +18,12 @@ from werkzeug.exceptions import HTTPException, MethodNotAllowed, NotFound
 from werkzeug.wsgi import get_content_length
 
 from function import replies
-from function.endpoints import Endpoint, Endpoints, bug
 from function.errors import BodyIncomplete, EventError, RequestError
-from function.receipt import Pending
 from function.replies import Reply
+from function.serving.endpoints import Endpoint, Endpoints, bug
+from function.serving.startup import or_exit
 from function.settings import Settings
-from function.startup import or_exit
+from function.sink import Pending
 
 if TYPE_CHECKING:
     from _typeshed.wsgi import WSGIEnvironment
@@ -40,23 +41,26 @@ def create_app(settings: Settings) -> Flask:
             view = _view(endpoint, endpoints)
             app.add_url_rule(path, f"{method} {path}", view, methods=[method])
 
+    def refused(reply: Reply) -> Response:
+        return _response(endpoints.tell(reply, _headers(request.environ)))
+
     @app.errorhandler(RequestError)
     def unreadable(error: RequestError) -> Response:
-        return _response(replies.refusal([error]))
+        return refused(replies.refusal([error]))
 
     @app.errorhandler(NotFound)
     @app.errorhandler(MethodNotAllowed)
     def elsewhere(_error: HTTPException) -> Response:
-        return _response(endpoints.elsewhere(request.method, request.path))
+        return refused(endpoints.elsewhere(request.method, request.path))
 
     @app.errorhandler(HTTPException)
     def http_error(error: HTTPException) -> Response:
         detail = " ".join((error.description or error.name).split())
-        return _response(replies.problem(error.code or 500, error.name, detail))
+        return refused(replies.problem(error.code or 500, error.name, detail, "http"))
 
     @app.errorhandler(Exception)
     def unexpected(_error: Exception) -> Response:
-        return _response(bug(request.path))
+        return refused(bug(request.path))
 
     return app
 
@@ -65,8 +69,11 @@ def _view(endpoint: Endpoint, endpoints: Endpoints) -> Callable[[], Response]:
     def view() -> Response:
         environ = request.environ
         body = _body(environ, endpoints) if environ["REQUEST_METHOD"] == "POST" else b""
-        reply = endpoint(_headers(environ), body)
-        return _response(reply if isinstance(reply, Reply) else _outcome(reply))
+        headers = _headers(environ)
+        reply = endpoint(headers, body)
+        if isinstance(reply, Pending):
+            reply = _outcome(reply)
+        return _response(endpoints.tell(reply, headers))
 
     return view
 
@@ -108,10 +115,10 @@ def _body(environ: WSGIEnvironment, endpoints: Endpoints) -> bytes:
 def _outcome(pending: Pending) -> Reply:
     """Wait for delivery as long as the reply may take."""
     try:
-        outcomes = pending.future.result(timeout=pending.budget)
+        outcomes = pending.future.result(timeout=pending.deadline - time.monotonic())
     except FutureTimeout:
         return pending.give_up()
-    return pending.receipt.reply(outcomes)
+    return pending.finish(outcomes)
 
 
 class _Response(Response):

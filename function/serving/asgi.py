@@ -1,7 +1,7 @@
-"""The ASGI door: the same endpoints without Flask, for any ASGI server.
+"""The ASGI application: the same endpoints without Flask, for any ASGI server.
 
-``SERVER=asgi gunicorn -c python:function.gunicorn_conf`` serves ``app``. A request that waits for
-its alerts holds no thread here, so one process holds hundreds of them.
+``SERVER=asgi gunicorn -c python:function.serving.gunicorn_conf`` serves ``app``. A request that
+waits for its alerts holds no thread here, so one process holds hundreds of them.
 """
 
 from __future__ import annotations
@@ -9,16 +9,17 @@ from __future__ import annotations
 import asyncio
 import os
 import sys
+import time
 from collections.abc import Awaitable, Callable, Iterable, Mapping
 from threading import Lock
 from typing import Any
 
-from function.endpoints import Endpoints, bug
 from function.errors import BodyIncomplete, RequestError
-from function.receipt import Pending
-from function.replies import Reply, refusal
+from function.replies import Headers, Reply, refusal
+from function.serving.endpoints import Endpoints, bug
+from function.serving.startup import or_exit
 from function.settings import Settings
-from function.startup import or_exit
+from function.sink import Pending
 
 _QUICK = 64 * 1024  # bytes of a body that are read without keeping other requests waiting
 _DROPPED = 16 * 1024 * 1024  # bytes too many that are read before the answer
@@ -45,12 +46,14 @@ class Function:
             return
         if scope["type"] != "http":
             raise ValueError(f"only http is served here, no {scope['type']}")
+        given = _headers(scope["headers"])
         try:
-            reply = await self._reply(scope, receive)
+            reply = await self._reply(scope, given, receive)
         except RequestError as error:
             reply = refusal([error])
-        except Exception:  # noqa: BLE001 - the door: whatever happens gets an answer
+        except Exception:  # noqa: BLE001 - here HTTP begins: whatever happens gets an answer
             reply = bug(scope["path"])
+        self._endpoints.tell(reply, given)
         body = b"" if scope["method"] == "HEAD" else reply.body
         headers = _encoded(reply)
         if reply.status >= 400 and _is_unread(scope):
@@ -68,8 +71,8 @@ class Function:
         """func-python's readiness probe: this process can take requests."""
         return True, "OK\n"
 
-    async def _reply(self, scope: Scope, receive: Receive) -> Reply:
-        method, path, headers = scope["method"], scope["path"], _headers(scope["headers"])
+    async def _reply(self, scope: Scope, headers: Headers, receive: Receive) -> Reply:
+        method, path = scope["method"], scope["path"]
         methods = self._endpoints.at(path)
         endpoint = methods.get("GET" if method == "HEAD" else method)
         if (endpoint is None or method != "POST") and "expect" not in headers:
@@ -127,16 +130,13 @@ class _Waiters:
         """The reply when delivery is done, or when the time for it is over."""
         loop = asyncio.get_running_loop()
         waiter = loop.create_future()
-        timer = loop.call_later(pending.budget, _settle, waiter, False)
+        timer = loop.call_later(pending.deadline - time.monotonic(), _settle, waiter, False)
         pending.future.add_done_callback(lambda _future: self._tell(loop, waiter))
         try:
             done = await waiter
-        except asyncio.CancelledError:  # gunicorn's way to say that the client has gone
-            pending.leave()
-            raise
         finally:
             timer.cancel()
-        return pending.receipt.reply(pending.future.result()) if done else pending.give_up()
+        return pending.finish(pending.future.result()) if done else pending.give_up()
 
     def _tell(self, loop: asyncio.AbstractEventLoop, waiter: asyncio.Future[bool]) -> None:
         """Called by a sender's thread."""

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import json
 import re
+from collections.abc import Iterator
 from typing import Any
 
 import orjson
@@ -38,6 +39,30 @@ def kind(value: JSON) -> str:
     """What a JSON value is, for an error message: "an object", "a number", "null"."""
     names = {dict: "an object", list: "an array", str: "a string", bool: "a boolean"}
     return "null" if value is None else names.get(type(value), "a number")
+
+
+def canonical(value: JSON) -> bytes:
+    """A value as bytes, the same ones for the same value and others for another, at any depth."""
+    try:
+        return orjson.dumps(value)
+    except TypeError:  # nested more than 254 levels deep, or a number beyond 64 bits
+        return b"".join(_tokens(value))
+
+
+def _tokens(value: JSON) -> Iterator[bytes]:
+    """A value's parts in order, without recursion."""
+    left = [value]
+    while left:
+        item = left.pop()
+        if isinstance(item, dict):
+            yield b"{%d " % len(item)
+            for key, inner in item.items():
+                left += (inner, key)
+        elif isinstance(item, list):
+            yield b"[%d " % len(item)
+            left += item
+        else:
+            yield json.dumps(item).encode() + b" "
 
 
 def _lenient(data: bytes) -> JSON:

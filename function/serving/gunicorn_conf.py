@@ -1,4 +1,4 @@
-"""gunicorn's settings for a pod behind Knative's queue-proxy: ``-c python:function.gunicorn_conf``.
+"""gunicorn's settings for a pod behind queue-proxy: ``-c python:function.serving.gunicorn_conf``.
 
 ``GUNICORN_CMD_ARGS`` and the command line override every one of them.
 """
@@ -15,8 +15,8 @@ from gunicorn.config import Config
 from gunicorn.glogging import Logger
 
 from function.logs import JSONFormatter
+from function.serving.startup import end, or_exit
 from function.settings import KEEP_ALIVE, Settings
-from function.startup import end, or_exit
 
 _settings = or_exit(lambda: Settings.from_environ(os.environ))
 
@@ -28,8 +28,8 @@ bind = [f"{_host}:{_settings.port or _port}"]
 
 # One process: Knative adds pods, and counters and caches stay whole.
 workers = 1
-_DOORS = ("function.app:app", "function.asgi:app")
-ASGI_WORKER = "function.worker.Worker"
+_DOORS = ("function.serving.wsgi:app", "function.serving.asgi:app")
+ASGI_WORKER = "function.serving.worker.Worker"
 _ASGI_WORKERS = (ASGI_WORKER, "asgi")
 wsgi_app = _DOORS[_settings.server == "asgi"]
 if _settings.server == "asgi":

@@ -17,10 +17,11 @@ from dataclasses import dataclass, field
 from io import BufferedReader
 from pathlib import Path
 
-from function import alerts, records, timestamps
+from function import alerts, records
 from function.alerts import Alert
 from function.errors import RecordError
-from function.json_text import JSON
+from function.formats import timestamps
+from function.formats.json_text import JSON
 from function.records import LogRecord
 from function.rules import RuleSet
 

@@ -1,8 +1,6 @@
 """What was delivered a short while ago, remembered for a time and within bounded memory.
 
-Two things are: events, so that one which Kafka delivers again is answered without a second POST,
-and the labels of alerts whose rule asks for a ``repeat_interval``. Only what a receiver has
-accepted is remembered; what another pod has delivered is not known here.
+What another pod has delivered is not known here, and a pod that ends forgets.
 """
 
 from __future__ import annotations
@@ -10,14 +8,16 @@ from __future__ import annotations
 import time
 from collections import OrderedDict
 from collections.abc import Callable
-from threading import Lock
 
 LARGEST = 32 * 1024 * 1024  # bytes; the oldest are forgotten first, and then sent again
 ENTRY = 288  # bytes that a key takes at most, measured: a digest of 16 bytes, its time, the table
 
 
-class Memory:
-    """Keys, each until its own time is over, in at most ``largest`` bytes."""
+class Delivered:
+    """Keys, each until its own time is over, in at most ``largest`` bytes.
+
+    Used by one thread at a time.
+    """
 
     def __init__(
         self, largest: int = LARGEST, clock: Callable[[], int] = time.monotonic_ns
@@ -25,21 +25,18 @@ class Memory:
         self._most = largest // ENTRY
         self._clock = clock
         self._until: OrderedDict[bytes, int] = OrderedDict()
-        self._lock = Lock()
 
     def holds(self, key: bytes) -> bool:
         """Whether a key is remembered and its time not over."""
-        with self._lock:
-            return self._until.get(key, 0) > self._clock()
+        return self._until.get(key, 0) > self._clock()
 
     def remember(self, key: bytes, nanoseconds: int) -> None:
         """Remember a key from now for so long."""
-        with self._lock:
-            now = self._clock()
-            self._until[key] = now + nanoseconds
-            self._until.move_to_end(key)
-            while self._until and self._is_over(now):
-                self._until.popitem(last=False)
+        now = self._clock()
+        self._until[key] = now + nanoseconds
+        self._until.move_to_end(key)
+        while self._until and self._is_over(now):
+            self._until.popitem(last=False)
 
     def _is_over(self, now: int) -> bool:
         """Whether the oldest key has to go: its time is over, or there are too many."""

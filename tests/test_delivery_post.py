@@ -1,0 +1,278 @@
+"""One POST: over by its deadline whatever the other side, its addresses or its name server do."""
+
+from __future__ import annotations
+
+import resource
+import socket
+import threading
+import time
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, contextmanager, suppress
+from typing import Any
+
+import pytest
+
+from function.delivery.post import ANSWER_LIMIT, Poster
+from function.receivers import Answer, Reason, Request, Unavailable
+from tests import servers
+
+REQUEST = Request({"content-type": "application/json"}, b'{"x": 1}')
+
+
+@contextmanager
+def posting(url: str, seconds: float = 5) -> Iterator[Callable[[], Answer | Unavailable]]:
+    """What posts to a URL, each time with so many seconds."""
+    poster = Poster(url)
+    try:
+        yield lambda: poster.post(REQUEST, time.monotonic() + seconds)
+    finally:
+        poster.close()
+
+
+def post(url: str, seconds: float = 5) -> Answer | Unavailable:
+    with posting(url, seconds) as post_once:
+        return post_once()
+
+
+@contextmanager
+def raw(serve: Callable[[socket.socket], None]) -> Iterator[str]:
+    """A server whose connections are served by a function, one after the other."""
+
+    def accept() -> None:
+        with suppress(OSError):
+            while True:
+                connection, _ = listener.accept()
+                with connection, suppress(OSError):
+                    serve(connection)
+
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        thread = threading.Thread(target=accept)
+        thread.start()
+        try:
+            yield f"http://127.0.0.1:{listener.getsockname()[1]}/"
+        finally:
+            listener.shutdown(socket.SHUT_RDWR)
+            thread.join()
+
+
+@contextmanager
+def saying(*parts: bytes, pause: float = 0.0) -> Iterator[str]:
+    """A server that answers with these bytes, with a pause before each part."""
+
+    def serve(connection: socket.socket) -> None:
+        connection.recv(65_536)
+        for part in parts:
+            time.sleep(pause)
+            connection.sendall(part)
+        connection.recv(65_536)
+
+    with raw(serve) as url:
+        yield url
+
+
+@contextmanager
+def dripping(beginning: bytes) -> Iterator[str]:
+    """A server that answers with these bytes and then one more every now and then, for ever."""
+
+    def serve(connection: socket.socket) -> None:
+        connection.recv(65_536)
+        connection.sendall(beginning)
+        while True:
+            time.sleep(0.05)
+            connection.sendall(b"x")
+
+    with raw(serve) as url:
+        yield url
+
+
+class TestAnAnswer:
+    def test_is_status_headers_and_body(self) -> None:
+        reply = servers.Answer(202, b"taken", headers={"x-a": "b"})
+        with servers.receiver(reply) as receiver:
+            answer = post(receiver.url)
+        assert isinstance(answer, Answer)
+        assert (answer.status, answer.headers["X-A"], answer.body) == (202, "b", b"taken")
+        assert not answer.is_cut
+
+    def test_is_read_up_to_its_limit(self) -> None:
+        with servers.receiver(servers.Answer(200, b"x" * (ANSWER_LIMIT + 1))) as receiver:
+            answer = post(receiver.url)
+        assert isinstance(answer, Answer)
+        assert answer.is_cut
+        assert len(answer.body) == ANSWER_LIMIT
+
+    @pytest.mark.parametrize("interim", [b"100 Continue", b"102 Processing", b"103 Early Hints"])
+    def test_that_is_interim_is_not_the_answer(self, interim: bytes) -> None:
+        early = b"HTTP/1.1 %b\r\nlink: </x>\r\n\r\n" % interim
+        final = b"HTTP/1.1 500 Oh\r\ncontent-length: 0\r\n\r\n"
+        with saying(early + early, final, pause=0.05) as url:
+            answer = post(url)
+        assert isinstance(answer, Answer)
+        assert answer.status == 500
+
+    def test_that_is_interim_for_ever_is_no_answer(self) -> None:
+        def serve(connection: socket.socket) -> None:
+            while True:
+                connection.sendall(b"HTTP/1.1 103 x\r\n\r\n")
+
+        with raw(serve) as url:
+            assert_late(post(url, 0.3))
+
+    def test_that_is_garbage_is_none(self) -> None:
+        with saying(b"\x00garbage\r\n\r\n") as url:
+            answer = post(url)
+        assert isinstance(answer, Unavailable)
+        assert answer.reason is Reason.CONNECTION
+
+
+def assert_late(answer: Answer | Unavailable) -> None:
+    assert answer == Unavailable(Reason.TIMEOUT, "no answer in time")
+
+
+class TestTheDeadline:
+    @pytest.mark.parametrize(
+        "beginning",
+        [
+            b"H",  # the head never ends
+            b"HTTP/1.1 200 OK\r\ncontent-length: 1000\r\n\r\n",  # the body does not
+            b"HTTP/1.1 200 OK\r\ntransfer-encoding: chunked\r\n\r\n5\r\n",
+        ],
+    )
+    def test_ends_an_answer_that_drips(self, beginning: bytes) -> None:
+        with dripping(beginning) as url:
+            assert_late(post(url, 0.4))
+
+    def test_ends_a_request_that_is_read_slowly(self) -> None:
+        def serve(connection: socket.socket) -> None:
+            for _ in range(40):
+                connection.recv(1)
+                time.sleep(0.05)
+
+        with raw(serve) as url:
+            poster = Poster(url)
+            large = Request({}, b"x" * 20_000_000)
+            assert_late(poster.post(large, time.monotonic() + 0.4))
+            poster.close()
+
+    def test_holds_for_connection_request_and_answer_together(self) -> None:
+        head = b"HTTP/1.1 200 OK\r\ncontent-length: 3\r\n\r\n"
+        with saying(head, b"a", b"b", b"c", pause=0.25) as url:
+            start = time.monotonic()
+            assert_late(post(url, 0.6))
+            assert time.monotonic() - start < 0.9, "each part alone is within it"
+
+    def test_holds_for_all_addresses_of_a_name_together(
+        self, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        with ExitStack() as stack:
+            dead = [stack.enter_context(unanswering()) for _ in range(4)]
+            resolve_to(monkeypatch, dead)
+            start = time.monotonic()
+            assert_late(post("http://many.test/", 0.8))
+            assert time.monotonic() - start < 1.2, "0.8 s for each of four would be 3.2"
+
+    def test_leaves_time_for_an_address_that_answers_behind_one_that_does_not(
+        self, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        with unanswering() as dead, servers.receiver() as receiver:
+            resolve_to(monkeypatch, [dead, receiver.server.server_address[:2]])
+            answer = post("http://many.test/", 1)
+        assert isinstance(answer, Answer)
+
+    def test_holds_for_the_name_server_too(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        wait = threading.Event()
+        looked_up: list[str] = []
+
+        def hang(host: str, *_: object, **__: object) -> list[Any]:
+            looked_up.append(host)
+            wait.wait(10)
+            return []
+
+        slow_lookups(monkeypatch, hang)
+        with posting("http://slow.test/", 0.3) as post_once:
+            for _ in range(5):
+                assert_late(post_once())
+        assert looked_up == ["slow.test"], "nobody asks again while the answer is awaited"
+        wait.set()
+
+
+def resolve_to(patch: pytest.MonkeyPatch, addresses: list[Any]) -> None:
+    """Give every name these addresses."""
+    entry = (socket.AF_INET, socket.SOCK_STREAM, 6, "")
+    slow_lookups(patch, lambda *_, **__: [(*entry, address) for address in addresses])
+
+
+def slow_lookups(patch: pytest.MonkeyPatch, lookup: Callable[..., list[Any]]) -> None:
+    real = socket.getaddrinfo
+
+    def getaddrinfo(host: str, *arguments: Any, **options: Any) -> list[Any]:
+        look = lookup if host.endswith(".test") and not options.get("flags") else real
+        return list(look(host, *arguments, **options))
+
+    patch.setattr(socket, "getaddrinfo", getaddrinfo)
+
+
+@contextmanager
+def unanswering() -> Iterator[Any]:
+    """An address that takes no connection and refuses none: its queue of them is full."""
+    with ExitStack() as stack:
+        listener = stack.enter_context(socket.socket())
+        listener.bind(("127.0.0.1", 0))
+        listener.listen(0)
+        for _ in range(3):
+            waiting = stack.enter_context(socket.socket())
+            waiting.setblocking(False)
+            with suppress(BlockingIOError):
+                waiting.connect(listener.getsockname())
+        yield listener.getsockname()
+
+
+class TestAConnection:
+    def test_serves_many_posts(self) -> None:
+        reply = servers.Answer(200, b"x" * 5000)
+        with servers.receiver(reply) as receiver, posting(receiver.url) as post_once:
+            for _ in range(5):
+                post_once()
+            assert len(receiver.requests) == 5
+            assert len(receiver.connections) == 1
+
+    def test_that_the_other_side_has_closed_is_opened_again(self) -> None:
+        reply = b"HTTP/1.1 204 No Content\r\n\r\n"
+
+        def serve(connection: socket.socket) -> None:
+            connection.recv(65_536)
+            connection.sendall(reply)
+
+        with raw(serve) as url, posting(url) as post_once:
+            for _ in range(3):
+                answer = post_once()
+                assert isinstance(answer, Answer)
+                time.sleep(0.05)
+
+    @pytest.mark.parametrize(
+        "url",
+        [
+            "https://\\hooks.slack.com/T0/secret",
+            "http://*.x/secret",
+            f"http://{'a' * 64}.test/secret",
+        ],
+    )
+    def test_that_no_request_can_be_made_for_is_told_without_the_url(
+        self, url: str, caplog: pytest.LogCaptureFixture
+    ) -> None:
+        answer = post(url)
+        assert isinstance(answer, Unavailable)
+        assert "secret" not in answer.detail + caplog.text
+
+    def test_that_no_descriptor_is_left_for_may_be_possible_later(self) -> None:
+        soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+        with servers.receiver() as receiver, posting(receiver.url) as post_once:
+            post("http://127.0.0.1:9/")  # loads the client
+            with ExitStack() as stack:
+                used = stack.enter_context(socket.socket()).fileno()
+                resource.setrlimit(resource.RLIMIT_NOFILE, (used, hard))
+                stack.callback(resource.setrlimit, resource.RLIMIT_NOFILE, (soft, hard))
+                answer = post_once()
+            assert isinstance(answer, Unavailable)
+            assert answer.detail == "no answer: Too many open files"
+            assert isinstance(post_once(), Answer)
