@@ -59,7 +59,7 @@ $(VENV)/python.stamp:
 	@touch $@
 
 $(VENV)/local.stamp: local/requirements.txt | $(VENV)/python.stamp
-	@echo "installing the workbench into $(VENV) ..."
+	@echo "installing the tools of local/ into $(VENV) ..."
 	@$(PIP) -r $<
 	@touch $@
 

@@ -13,7 +13,7 @@ from statistics import mean
 from benchmarks import load, matching, processes
 from benchmarks.load import Load, WrongAnswersError
 from benchmarks.servers import SHIPPED, Receiver, Server, receiving, serving
-from benchmarks.subjects import DOORS, LIMITS, OURS, PEERS_ALL, PLAIN_ASGI, Subject
+from benchmarks.subjects import LIMITS, OURS, PEERS_ALL, PLAIN_ASGI, SERVERS, Subject
 from benchmarks.turns import TURNS, by_turns
 
 KIND = "capacity"
@@ -45,12 +45,12 @@ class Case:
 
 CASES = (
     Case(NO_MATCH, (*OURS, PLAIN_ASGI, *LIMITS, *PEERS_ALL)),
-    Case(HUNDRED, DOORS, rules=100),
-    Case(SOME, DOORS, every=100, receiver=0),
-    Case(NO_PAUSE, DOORS, 1, 0, in_flight=MATCHING_IN_FLIGHT),
-    Case(ONE_AT_A_TIME, (*DOORS, *PEERS_ALL), 1, 5, one_at_a_time=True, in_flight=64),
-    Case(NO_LIMIT, (*DOORS, *PEERS_ALL), 1, NO_LIMIT_MS, in_flight=MATCHING_IN_FLIGHT),
-    Case(SLOW, DOORS, 1, 100, in_flight=MATCHING_IN_FLIGHT),
+    Case(HUNDRED, SERVERS, rules=100),
+    Case(SOME, SERVERS, every=100, receiver=0),
+    Case(NO_PAUSE, SERVERS, 1, 0, in_flight=MATCHING_IN_FLIGHT),
+    Case(ONE_AT_A_TIME, (*SERVERS, *PEERS_ALL), 1, 5, one_at_a_time=True, in_flight=64),
+    Case(NO_LIMIT, (*SERVERS, *PEERS_ALL), 1, NO_LIMIT_MS, in_flight=MATCHING_IN_FLIGHT),
+    Case(SLOW, SERVERS, 1, 100, in_flight=MATCHING_IN_FLIGHT),
 )
 
 

@@ -9,7 +9,6 @@ from benchmarks import capacity, cold_start, latency
 from benchmarks.results import Results, Spread, by_round, ratio, spread
 from benchmarks.subjects import (
     ASGI,
-    DOORS,
     EMPTY_ASGI,
     EMPTY_FLASK,
     EMPTY_FUNC,
@@ -20,6 +19,7 @@ from benchmarks.subjects import (
     PEERS_ALL,
     PLAIN_ASGI,
     PYTHON_PEERS,
+    SERVERS,
     Subject,
 )
 
@@ -92,20 +92,20 @@ def _median(values: Mapping[int, float]) -> float:
 
 def _capacity(results: Results) -> Iterator[Goal]:
     case = capacity.NO_MATCH
-    for door, empty, wanted in (
+    for server, empty, wanted in (
         (FLASK, EMPTY_FLASK, 0.80),
         (PLAIN_ASGI, EMPTY_PLAIN_ASGI, 0.55),  # the server that this was wanted for
         (ASGI, EMPTY_ASGI, 0.55),
     ):
-        yield from _faster(results, case, door, empty, wanted)
-    ours, cheap = (choose(results, case, DOORS) for choose in (_best, _cheapest))
+        yield from _faster(results, case, server, empty, wanted)
+    ours, cheap = (choose(results, case, SERVERS) for choose in (_best, _cheapest))
     peer, cheap_peer = (choose(results, case, PYTHON_PEERS) for choose in (_best, _cheapest))
     by_cpu = ratio(_cpu(results, case, cheap_peer), _cpu(results, case, cheap))
     found = ratio(_rate(results, case, ours), _rate(results, case, peer))
-    yield from _goal(f"{case}: best door / best Python peer", found, 3, by_cpu=by_cpu)
+    yield from _goal(f"{case}: best server / best Python peer", found, 3, by_cpu=by_cpu)
     by_cpu = ratio(_cpu(results, case, GO), _cpu(results, case, cheap))
     found = ratio(_rate(results, case, ours), _rate(results, case, GO))
-    yield from _goal(f"{case}: best door / Go reference", found, 0.4, by_cpu=by_cpu)
+    yield from _goal(f"{case}: best server / Go reference", found, 0.4, by_cpu=by_cpu)
 
 
 def _faster(
@@ -118,37 +118,37 @@ def _faster(
 
 def _delivery(results: Results) -> Iterator[Goal]:
     case = capacity.ONE_AT_A_TIME
-    ours = _rate(results, case, _best(results, case, DOORS))
+    ours = _rate(results, case, _best(results, case, SERVERS))
     peers = _rate(results, case, _best(results, case, PEERS_ALL))
-    yield from _goal(f"{case}: best door / best peer, Go included", ratio(ours, peers), 10)
+    yield from _goal(f"{case}: best server / best peer, Go included", ratio(ours, peers), 10)
     case = capacity.NO_LIMIT
-    best = _best(results, case, DOORS)
+    best = _best(results, case, SERVERS)
     ours, own = _rate(results, case, best), _rate(results, capacity.NO_MATCH, best)
     bound = by_round(lambda rate: min(0.65 * _BOUND, 0.5 * rate), own)
-    name = f"{case}: best door / the lower of 0.65 x in flight / latency and 0.5 x its no match"
+    name = f"{case}: best server / the lower of 0.65 x in flight / latency and 0.5 x its no match"
     yield from _goal(name, ratio(ours, bound), 1)
     peers = _rate(results, case, _best(results, case, PYTHON_PEERS))
-    yield from _goal(f"{case}: best door / best Python peer", ratio(ours, peers), 3)
-    for door in DOORS:
-        cost = ratio(_cpu(results, case, door), _cpu(results, capacity.NO_MATCH, door))
-        name = f"{case}: {door.name}'s processor time per alert / per no match"
+    yield from _goal(f"{case}: best server / best Python peer", ratio(ours, peers), 3)
+    for server in SERVERS:
+        cost = ratio(_cpu(results, case, server), _cpu(results, capacity.NO_MATCH, server))
+        name = f"{case}: {server.name}'s processor time per alert / per no match"
         yield from _goal(name, cost, 2, at_least=False)
 
 
 def _rules(results: Results) -> Iterator[Goal]:
     one, hundred = capacity.NO_MATCH, capacity.HUNDRED
-    for door in DOORS:
-        found = ratio(_rate(results, hundred, door), _rate(results, one, door))
-        by_cpu = ratio(_cpu(results, one, door), _cpu(results, hundred, door))
-        yield from _goal(f"{door.name}: 100 rules / 1 rule", found, 0.9, by_cpu=by_cpu)
+    for server in SERVERS:
+        found = ratio(_rate(results, hundred, server), _rate(results, one, server))
+        by_cpu = ratio(_cpu(results, one, server), _cpu(results, hundred, server))
+        yield from _goal(f"{server.name}: 100 rules / 1 rule", found, 0.9, by_cpu=by_cpu)
 
 
 def _latency(results: Results) -> Iterator[Goal]:
-    for door, empty in latency.PAIRS:
-        case = latency.case(door, 0.5)
-        ours = results.of(latency.KIND, case, door.name, "p99_ms")
+    for server, empty in latency.PAIRS:
+        case = latency.case(server, 0.5)
+        ours = results.of(latency.KIND, case, server.name, "p99_ms")
         theirs = results.of(latency.KIND, case, empty.name, "p99_ms")
-        name = f"p99 at half of capacity: {door.name} / {empty.name} at the same rate"
+        name = f"p99 at half of capacity: {server.name} / {empty.name} at the same rate"
         yield from _goal(name, ratio(ours, theirs), 3, at_least=False)
 
 
@@ -156,14 +156,16 @@ def _cold_start(results: Results) -> Iterator[Goal]:
     def start(subject: Subject, value: str, case: str = cold_start.WHOLE) -> dict[int, float]:
         return results.of(cold_start.KIND, case, subject.name, value)
 
-    for door, empty in ((FLASK, EMPTY_FLASK), (FUNC, EMPTY_FUNC)):
-        slower = ratio(start(door, "seconds"), start(empty, "seconds"))
-        yield from _goal(f"cold start: {door.name} / {empty.name}", slower, 1.35, at_least=False)
+    for server, empty in ((FLASK, EMPTY_FLASK), (FUNC, EMPTY_FUNC)):
+        slower = ratio(start(server, "seconds"), start(empty, "seconds"))
+        yield from _goal(f"cold start: {server.name} / {empty.name}", slower, 1.35, at_least=False)
     larger = ratio(start(FLASK, "pss_mib"), start(EMPTY_FLASK, "pss_mib"))
     name = f"memory (PSS): {FLASK.name} / {EMPTY_FLASK.name}"
     yield from _goal(name, larger, 1.4, at_least=False)
-    for door in (FLASK, ASGI, FUNC):
-        quarter = start(door, "seconds", cold_start.QUARTER)
-        share = {round_: each / cold_start.SHARE for round_, each in start(door, "seconds").items()}
-        name = f"cold start with 0.25 CPU: {door.name} / four times its cold start with 1"
+    for server in (FLASK, ASGI, FUNC):
+        quarter = start(server, "seconds", cold_start.QUARTER)
+        share = {
+            round_: each / cold_start.SHARE for round_, each in start(server, "seconds").items()
+        }
+        name = f"cold start with 0.25 CPU: {server.name} / four times its cold start with 1"
         yield from _goal(name, ratio(quarter, share), 2, at_least=False)

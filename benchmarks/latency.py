@@ -1,6 +1,6 @@
-"""Latency at fixed rates: each door and the empty application under the same server, side by side.
+"""Latency at fixed rates: each of our servers next to the empty application in the same one.
 
-The rates are shares of what the door took in this run, so that both get the same requests.
+The rates are shares of what the server took in this run, so that both get the same requests.
 """
 
 from __future__ import annotations
@@ -23,14 +23,14 @@ PAIRS = ((FLASK, EMPTY_FLASK), (ASGI, EMPTY_ASGI))
 _WARM_UP = 0.5  # seconds
 
 
-def case(door: Subject, share: float) -> str:
+def case(server: Subject, share: float) -> str:
     """The case's name."""
-    return f"{share:.0%} of the {door.name}'s capacity"
+    return f"{share:.0%} of the {server.name}'s capacity"
 
 
-def rate(results: Results, door: Subject, share: float) -> float:
+def rate(results: Results, server: Subject, share: float) -> float:
     """Requests per second; raises SystemExit where capacity has not been measured in this run."""
-    full = results.spread(capacity.KIND, capacity.NO_MATCH, door.name, "rate")
+    full = results.spread(capacity.KIND, capacity.NO_MATCH, server.name, "rate")
     if not full:
         raise SystemExit("latency needs the capacity of the same run: name both")
     return full.median * share

@@ -2,7 +2,7 @@
 
 Alone: each layer called in this process, without a server and without a socket; the least of many
 repetitions, in processor time, which neighbours on the machine cannot lower. Under load: servers
-that do one step more than the one before, the last of them the ASGI door.
+that do one step more than the one before, the last of them the ASGI server.
 """
 
 from __future__ import annotations
@@ -54,10 +54,10 @@ def _layers() -> dict[str, Callable[[], object]]:
 
     return {
         "empty Flask": _wsgi(empty_flask.app, headers, body),
-        "Flask door": _wsgi(wsgi.create_app(settings), headers, body),
+        "Flask server": _wsgi(wsgi.create_app(settings), headers, body),
         "empty ASGI": _asgi(empty_asgi.app, headers, body),
-        "ASGI door": _asgi(application, headers, body),
-        "endpoint: all behind a door": lambda: endpoint(headers, body),
+        "ASGI server": _asgi(application, headers, body),
+        "endpoint: all behind the application": lambda: endpoint(headers, body),
         "event: headers to CloudEvent": lambda: events.read(headers, body),
         "record: JSON to record": lambda: records.read(body, None),
         "record and rules": matching,

@@ -147,16 +147,16 @@ def _latency(results: Results) -> Figure | None:
     if not any(run.kind == latency.KIND for run in results.runs):
         return None
     made, panels = _figure(2, 3.8, "Latency at fixed rates, from when a request was due")
-    for axes, (door, empty) in zip(panels, latency.PAIRS, strict=True):
-        axes.set_title(f"{door.name} and {empty.name}", loc="left", fontsize=10.5)
-        for subject, colour in ((door, _OURS), (empty, _PALE)):
+    for axes, (server, empty) in zip(panels, latency.PAIRS, strict=True):
+        axes.set_title(f"{server.name} and {empty.name}", loc="left", fontsize=10.5)
+        for subject, colour in ((server, _OURS), (empty, _PALE)):
             for value, style in (("p50_ms", "-"), ("p99_ms", "--")):
                 points = [
                     (share * 100, found)
                     for share in latency.SHARES
                     if (
                         found := results.spread(
-                            latency.KIND, latency.case(door, share), subject.name, value
+                            latency.KIND, latency.case(server, share), subject.name, value
                         )
                     )
                 ]
@@ -172,7 +172,7 @@ def _latency(results: Results) -> Figure | None:
                 )  # fmt: skip
         axes.set_yscale("log")
         axes.set_xticks([share * 100 for share in latency.SHARES])
-        axes.set_xlabel(f"% of the {door.name}'s capacity, requests without a match")
+        axes.set_xlabel(f"% of the {server.name}'s capacity, requests without a match")
         axes.set_ylabel("milliseconds, log scale")
         _plain(axes)
         axes.legend(frameon=False, fontsize=8.5)

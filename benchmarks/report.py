@@ -9,7 +9,7 @@ from pathlib import Path
 from benchmarks import capacity, cold_start, latency, layers, matching, pipeline
 from benchmarks.goals import Goal, goals
 from benchmarks.results import Results, Spread, by_round, spread
-from benchmarks.subjects import DOORS, ROOT
+from benchmarks.subjects import ROOT, SERVERS
 
 PAGE = ROOT / "docs" / "performance.md"
 Row = Sequence[str]
@@ -216,11 +216,11 @@ def _pipeline(results: Results) -> list[Row]:
 def _pods(results: Results) -> list[Row]:
     rows: list[Row] = [("records/s", "one pod, measured", "ten pods, computed")]
     for case in (capacity.NO_MATCH, capacity.SOME, capacity.NO_LIMIT):
-        for door in DOORS:
-            found = results.spread(capacity.KIND, case, door.name, "rate")
+        for server in SERVERS:
+            found = results.spread(capacity.KIND, case, server.name, "rate")
             if found:
                 one, ten = (f"{found.median * pods:,.0f}" for pods in (1, 10))
-                rows.append((f"{case}: {door.name}", one, ten))
+                rows.append((f"{case}: {server.name}", one, ten))
     return rows
 
 

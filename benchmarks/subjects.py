@@ -1,4 +1,4 @@
-"""What is measured: our doors, the limits they could reach, and peers that do the same work."""
+"""What is measured: our servers, the limits they could reach, and peers that do the same work."""
 
 from __future__ import annotations
 
@@ -119,11 +119,11 @@ def _listen_address(port: int) -> dict[str, str]:
 
 
 _CONF = ("-m", "gunicorn", "-c", "python:function.serving.gunicorn_conf")
-FLASK = _ours("Flask door", "flask", *_CONF)
-ASGI = _ours("ASGI door", "asgi", *_CONF)
+FLASK = _ours("Flask server", "flask", *_CONF)
+ASGI = _ours("ASGI server", "asgi", *_CONF)
 _PLAIN = [word for pair in _PLAIN_ASYNC.items() for word in pair]
-PLAIN_ASGI = _ours("ASGI door, gunicorn's asgi worker", "asgi", *_CONF, *_PLAIN)
-FUNC = _ours("ASGI door under func", "flask", "-m", "benchmarks.func_scaffolding")
+PLAIN_ASGI = _ours("ASGI server, gunicorn's asgi worker", "asgi", *_CONF, *_PLAIN)
+FUNC = _ours("ASGI server under func", "flask", "-m", "benchmarks.func_scaffolding")
 EMPTY_FLASK = _limit(
     "empty Flask", _gunicorn(sys.executable, "benchmarks.limits.empty_flask:app", _THREADED)
 )
@@ -174,7 +174,7 @@ FLASK_CLOUDEVENTS = _peer(
 GO = Subject("Go reference", "peer", lambda _port: [str(CACHE / "go-reference")], prepare=_build_go)
 
 OURS = (FLASK, ASGI, FUNC)
-DOORS = (FLASK, ASGI)
+SERVERS = (FLASK, ASGI)
 LIMITS = (EMPTY_FLASK, EMPTY_ASGI, EMPTY_PLAIN_ASGI, BYTES)
 STEPS = tuple(map(_up_to, ("body", "headers", "event", "record", "access log", "rules")))
 PYTHON_PEERS = (PARLIAMENT, FUNC_PYTHON, FUNCTIONS_FRAMEWORK, FLASK_CLOUDEVENTS)

@@ -190,7 +190,9 @@ SETTINGS = (
         "",
         "the address to listen on, such as 127.0.0.1:8080; without it all. func sets it",
     ),
-    Setting("SERVER", _server, "flask", "which of the two doors gunicorn serves: flask or asgi"),
+    Setting(
+        "SERVER", _server, "flask", "which of the two applications gunicorn serves: flask or asgi"
+    ),
     Setting(
         "THREADS",
         _count,

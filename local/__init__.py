@@ -1,1 +1,1 @@
-"""The workbench: Kafka, KafkaSource and the receivers on one machine. Never in the image."""
+"""Tools for a laptop: Kafka, KafkaSource and the receivers on one machine. Never in the image."""

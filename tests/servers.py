@@ -23,7 +23,7 @@ import requests
 ROOT = Path(__file__).resolve().parent.parent
 COMMAND = ("-m", "gunicorn", "-c", "python:function.serving.gunicorn_conf")
 # The three ways that a pod starts, with the setting that each needs.
-DOORS: dict[str, tuple[tuple[str, ...], dict[str, str]]] = {
+SERVERS: dict[str, tuple[tuple[str, ...], dict[str, str]]] = {
     "flask": (COMMAND, {}),
     "asgi": (COMMAND, {"SERVER": "asgi"}),
     "func": ((str(ROOT / "tests" / "func_scaffolding.py"),), {}),
@@ -101,11 +101,11 @@ class Function:
 
 @contextmanager
 def function(
-    folder: Path, *, port: int | None = None, door: str = "flask", **settings: str
+    folder: Path, *, port: int | None = None, server: str = "flask", **settings: str
 ) -> Iterator[Function]:
     """The function with these settings, ready to take requests; on a free port without one."""
     port = port or free_port()
-    command, more = DOORS[door]
+    command, more = SERVERS[server]
     log_file = folder / f"function-{port}.log"
     with log_file.open("wb") as log:
         process = subprocess.Popen(

@@ -1,4 +1,4 @@
-"""The ASGI door by itself, called as a server calls it."""
+"""The ASGI server by itself, called as a server calls it."""
 
 from __future__ import annotations
 

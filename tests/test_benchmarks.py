@@ -254,7 +254,7 @@ def test_a_ratio_leaves_out_rounds_that_only_one_side_has() -> None:
 
 
 def test_goals_follow_from_the_runs() -> None:
-    """Both doors against their empty applications, once reached and once not."""
+    """Both servers against their empty applications, once reached and once not."""
     case = capacity.NO_MATCH
     measured = [
         *runs("capacity", case, FLASK.name, "rate", 80, 90, 70),
@@ -263,9 +263,9 @@ def test_goals_follow_from_the_runs() -> None:
         *runs("capacity", case, EMPTY_ASGI.name, "rate", 100, 100, 100),
     ]
     found = {goal.name: goal for goal in goals.goals(Results({}, measured))}
-    flask = found["no match: Flask door / empty Flask"]
+    flask = found["no match: Flask server / empty Flask"]
     assert (flask.found, flask.reached) == (Spread(0.8, 0.7, 0.9, 3), True)
-    assert not found["no match: ASGI door / empty ASGI"].reached
+    assert not found["no match: ASGI server / empty ASGI"].reached
 
 
 def test_the_bound_of_a_receiver_without_limit_is_the_lower_of_two() -> None:
@@ -385,12 +385,12 @@ def test_the_machine_is_described() -> None:
 
 
 @pytest.mark.real("wrk")
-def test_a_door_and_its_limit_are_measured() -> None:
+def test_a_server_and_its_limit_are_measured() -> None:
     """One short run of each, checked first: requests, processor time, and nothing lost."""
     real.wrk()
     case = capacity.Case("all match", (ASGI,), every=1, receiver=0, in_flight=8)
     checks.check(ASGI)
-    found = capacity.measure(case, [ASGI], 0.5)["ASGI door"]
+    found = capacity.measure(case, [ASGI], 0.5)["ASGI server"]
     assert found["rate"] > 10
     assert found["cpu_us"] > 10
     assert found["alerts_per_post"] >= 1

@@ -20,9 +20,9 @@ def test_every_step_does_its_work_on_a_request_of_the_suite() -> None:
     assert [match.rule.alert for match in done["rules"]] == ["404 Request"]
 
 
-def test_the_subjects_are_the_steps_between_nothing_and_the_door() -> None:
+def test_the_subjects_are_the_steps_between_nothing_and_the_server() -> None:
     names = [subject.name for subject in layers.UNDER_LOAD.subjects]
-    assert names == ["empty ASGI", *STEPS, "ASGI door"]
+    assert names == ["empty ASGI", *STEPS, "ASGI server"]
 
 
 def test_a_step_costs_what_it_adds_to_the_one_before_in_the_same_round() -> None:

@@ -59,5 +59,5 @@ def test_wrong_answers_end_the_suite_and_say_whose_they_were() -> None:
     def wrong() -> dict[str, float]:
         raise WrongAnswersError("of 7 answers some were wrong")
 
-    with pytest.raises(WrongAnswersError, match=r"^no match: Flask door: of 7"):
+    with pytest.raises(WrongAnswersError, match=r"^no match: Flask server: of 7"):
         suite._rounds([suite._one("capacity", "no match", FLASK, wrong)], rounds=1)

@@ -18,13 +18,13 @@ def servers(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Server]:
     command, folder = [sys.executable, "-c", ""], tmp_path_factory.mktemp("server")
     with processes.running(command, {}, folder, folder / "log") as process:
         process.wait()
-    return {"Flask door": Server(1, process, 0), "empty Flask": Server(2, process, 0)}
+    return {"Flask server": Server(1, process, 0), "empty Flask": Server(2, process, 0)}
 
 
 def test_each_server_is_measured_in_each_turn(servers: dict[str, Server]) -> None:
     found = by_turns(servers, lambda server, turn: (server.port, turn), turns=3)
     assert found == {
-        "Flask door": [(1, 0), (1, 1), (1, 2)],
+        "Flask server": [(1, 0), (1, 1), (1, 2)],
         "empty Flask": [(2, 0), (2, 1), (2, 2)],
     }
 

@@ -428,7 +428,7 @@ def test_a_batch_is_an_array(body: bytes, kind: str) -> None:
 
 # Where the CloudEvents SDK and we differ. It accepts what it should refuse, or lets errors escape
 # that would become a 500 and be sent again and again. Each row says what each of us does; when the
-# first column changes, the SDK has mended something and our own check may be superfluous.
+# first column changes, the SDK has repaired something and our own check may be superfluous.
 
 WITHOUT_ID = {name: value for name, value in BINARY.items() if name != "ce-id"}
 WITHOUT_VERSION = {name: value for name, value in BINARY.items() if name != "ce-specversion"}

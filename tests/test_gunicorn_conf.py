@@ -116,7 +116,7 @@ def test_no_access_log_is_made_unless_the_operator_asks(server: str) -> None:
         ("flask", ("--worker-class", "asgi")),
     ],
 )
-def test_a_door_and_a_worker_of_two_kinds_are_refused_in_one_line(
+def test_a_server_and_a_worker_of_two_kinds_are_refused_in_one_line(
     server: str, arguments: tuple[str, ...], tmp_path: Path
 ) -> None:
     ended = subprocess.run(

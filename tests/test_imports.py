@@ -95,7 +95,7 @@ def test_the_map_is_in_the_order_in_which_imports_go() -> None:
 
 
 @pytest.mark.parametrize("path", FILES, ids=lambda path: str(path.relative_to(FUNCTION)))
-def test_the_function_imports_nothing_of_the_workbench(path: Path) -> None:
+def test_the_function_imports_no_tool_of_a_laptop(path: Path) -> None:
     top = {name.split(".")[0] for name in imported(path)}
     assert top.isdisjoint({"local", "tests", "tuning", "benchmarks"})
 

@@ -77,11 +77,11 @@ def test_a_failed_delivery_is_logged_without_the_receivers_path_and_password(
 ) -> None:
     with servers.receiver(answer) as receiver:
         url = receiver.url.replace("http://", "http://user:hunter2@").replace("alerts", "T0/tokn")
-        with servers.function(tmp_path, RECEIVER_URL=url, LOG_LEVEL="debug") as door:
-            refused = door.post(ARTICLE)
-            page = requests.get(door.url, timeout=5).text
-            failed = [line for line in door.events() if line["event"] == "delivery_failed"]
-            log = door.log
+        with servers.function(tmp_path, RECEIVER_URL=url, LOG_LEVEL="debug") as server:
+            refused = server.post(ARTICLE)
+            page = requests.get(server.url, timeout=5).text
+            failed = [line for line in server.events() if line["event"] == "delivery_failed"]
+            log = server.log
     assert failed[0]["receiver"] == "notification-manager"
     for secret in ("hunter2", "tokn"):
         assert secret not in log + refused.text + page

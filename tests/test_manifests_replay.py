@@ -138,19 +138,19 @@ def test_a_second_source_delivers_dead_letters_and_makes_no_new_ones(tmp_path: P
     with (
         EmbeddedBroker() as broker,
         servers.receiver() as receiver,
-        servers.function(tmp_path, RECEIVER_URL=receiver.url) as door,
+        servers.function(tmp_path, RECEIVER_URL=receiver.url) as server,
     ):
         produce(broker.cluster, "logs", [ARTICLE, poison])
         receiver.refuse = ("/notfound",)
         first = deliver(
-            broker.cluster, as_configured("eventing/kafkasource.yaml", f"{door.url}/", retry=1)
+            broker.cluster, as_configured("eventing/kafkasource.yaml", f"{server.url}/", retry=1)
         )
         assert first.attempts == {422: 1, 400: 1}
         assert first.dead_lettered == 2
 
         receiver.refuse = ()
-        replay = as_configured("eventing/replay/kafkasource.yaml", f"{door.url}/")
+        replay = as_configured("eventing/replay/kafkasource.yaml", f"{server.url}/")
         second = deliver(broker.cluster, replay)
-        assert second.attempts == {204: 1, 400: 1}, "the one that was mended, and the other"
+        assert second.attempts == {204: 1, 400: 1}, "the one that was corrected, and the other"
         assert (second.dead_lettered, second.dropped) == (0, 1)
         assert len(read_to_end(broker.cluster, "logs-dead-letter")) == 2, "none came back"

@@ -88,7 +88,7 @@ def test_a_variant_changes_nothing_of_the_service_but_its_variables(
 
 
 @pytest.mark.parametrize("others", [(), ("knative/slack",)])
-def test_the_other_door_comes_with_its_own_concurrency_whatever_the_receiver(
+def test_the_other_server_comes_with_its_own_concurrency_whatever_the_receiver(
     others: tuple[str, ...],
 ) -> None:
     made = container(*others, "knative/asgi")

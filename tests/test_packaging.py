@@ -100,14 +100,14 @@ def test_every_pin_is_there_because_pyproject_asks_for_it() -> None:
     assert reached == set(asked_by)
 
 
-def test_nothing_of_the_workbench_and_the_tests_is_in_the_image() -> None:
+def test_no_tool_and_no_test_is_in_the_image() -> None:
     pinned = {pin.name for pin in PINS}
     for extra in EXTRAS.values():
         assert pinned.isdisjoint(names(extra))
 
 
 @pytest.mark.parametrize("path", ["local/requirements.txt", "tests/requirements.txt"])
-def test_the_workbench_and_the_tests_run_on_the_versions_of_the_image(path: str) -> None:
+def test_tools_and_tests_run_on_the_versions_of_the_image(path: str) -> None:
     def versions(pins: list[Pin]) -> set[tuple[str, str]]:
         return {(pin.name, str(pin.requirement.specifier)) for pin in pins}
 

@@ -38,12 +38,14 @@ BATCHED = {"content-type": "application/cloudevents-batch+json"}
 
 
 @contextmanager
-def function(folder: Path, *urls: str, door: str = "flask", **settings: str) -> Iterator[Function]:
+def function(
+    folder: Path, *urls: str, server: str = "flask", **settings: str
+) -> Iterator[Function]:
     """The function with one rule, which makes an alert of each line with "alert" in it."""
     rules = folder / "promise.yaml"
     rules.write_text(RULES)
     usual = {"RULES_FILE": str(rules), "RECEIVER": "alertmanager", "RECEIVER_URL": ",".join(urls)}
-    with servers.function(folder, port=None, door=door, **{**usual, **settings}) as running:
+    with servers.function(folder, port=None, server=server, **{**usual, **settings}) as running:
         yield running
 
 
@@ -146,23 +148,23 @@ class TestNotTwice:
         settings = {"DELIVERY_TIMEOUT": "58s", "RECEIVER_TIMEOUT": "1s"}
         longest = 37 * 58 + 666  # seconds; with the shipped pauses
         with servers.receiver() as receiver, pytest.MonkeyPatch.context() as patch:
-            patch.setitem(servers.DOORS, "clock", (clock, {}))
-            with function(tmp_path, receiver.url, door="clock", **settings) as running:
+            patch.setitem(servers.SERVERS, "clock", (clock, {}))
+            with function(tmp_path, receiver.url, server="clock", **settings) as running:
                 for seconds in (0, 1700, longest - 60, longest + 60):
                     ahead.write_text(str(seconds))
                     assert running.post(body("x"), headers=CLOUDEVENT).status_code == 204
                     posts = len(receiver.requests)
                     assert posts == (1 if seconds < longest else 2), seconds
 
-    @pytest.mark.parametrize("door", ["flask", "asgi"])
+    @pytest.mark.parametrize("server", ["flask", "asgi"])
     def test_an_alert_that_arrives_after_its_request_gave_up_is_not_sent_again(
-        self, tmp_path: Path, door: str
+        self, tmp_path: Path, server: str
     ) -> None:
         settings = {"DELIVERY_TIMEOUT": "1500ms", "RECEIVER_TIMEOUT": "1500ms"}
         with (
             servers.receiver(Answer(delay=1.2), Answer(delay=0.8), Answer()) as receiver,
             function(
-                tmp_path, receiver.url, door=door, DELIVERY_CONCURRENCY="1", **settings
+                tmp_path, receiver.url, server=server, DELIVERY_CONCURRENCY="1", **settings
             ) as running,
             ThreadPoolExecutor() as pool,
         ):
@@ -191,13 +193,13 @@ class TestNotTwice:
         assert posts == 4
         assert "\nlogs_handler_alerts_held_back_total 2.0\n" in page
 
-    @pytest.mark.parametrize("door", ["flask", "asgi"])
+    @pytest.mark.parametrize("server", ["flask", "asgi"])
     def test_repeat_interval_holds_for_lines_that_come_all_at_once(
-        self, tmp_path: Path, door: str
+        self, tmp_path: Path, server: str
     ) -> None:
         with (
             servers.receiver(Answer(delay=0.3)) as receiver,
-            function(tmp_path, receiver.url, door=door) as running,
+            function(tmp_path, receiver.url, server=server) as running,
             ThreadPoolExecutor(60) as pool,
         ):
             statuses = list(pool.map(lambda _: post(running, "held"), range(60)))
@@ -234,13 +236,13 @@ class TestNotTwice:
         assert again == [503, 204, 204, 204]
         assert "\nlogs_handler_events_redelivered_total 2.0\n" in page
 
-    @pytest.mark.parametrize("door", ["flask", "asgi"])
+    @pytest.mark.parametrize("server", ["flask", "asgi"])
     def test_an_event_that_comes_again_while_it_is_posted_is_posted_once(
-        self, tmp_path: Path, door: str
+        self, tmp_path: Path, server: str
     ) -> None:
         with (
             servers.receiver(Answer(delay=0.5)) as receiver,
-            function(tmp_path, receiver.url, door=door) as running,
+            function(tmp_path, receiver.url, server=server) as running,
             ThreadPoolExecutor() as pool,
         ):
             asked = [pool.submit(running.post, body("x"), "/", CLOUDEVENT) for _ in range(3)]

@@ -31,9 +31,9 @@ def test_the_curl_command_fires_the_alert_and_gets_the_answer_that_is_shown(
         pytest.skip("bash and curl are not on this machine; install them: apt-get install curl")
     with (
         Inbox("notification-manager") as inbox,
-        servers.function(tmp_path, RECEIVER_URL=inbox.url) as door,
+        servers.function(tmp_path, RECEIVER_URL=inbox.url) as server,
     ):
-        command = block("curl -i", "sh").replace("http://localhost:8080", door.url)
+        command = block("curl -i", "sh").replace("http://localhost:8080", server.url)
         run = subprocess.run(
             (bash, "-c", command), capture_output=True, text=True, check=True, timeout=30
         )

@@ -17,7 +17,7 @@ TRACE = "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01"
 
 
 @pytest.fixture(scope="module")
-def door(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Function]:
+def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Function]:
     overrides = '{"extensions": {"cluster": "prod"}}'
     with servers.function(
         tmp_path_factory.mktemp("reply"), RECEIVER="reply", K_CE_OVERRIDES=overrides
@@ -25,8 +25,8 @@ def door(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Function]:
         yield running
 
 
-def test_a_match_is_answered_with_one_valid_event(door: Function) -> None:
-    answer = door.post(ARTICLE, headers=servers.event(traceparent=TRACE))
+def test_a_match_is_answered_with_one_valid_event(server: Function) -> None:
+    answer = server.post(ARTICLE, headers=servers.event(traceparent=TRACE))
     assert answer.status_code == 200
     assert answer.headers["content-type"] == "application/cloudevents+json; charset=utf-8"
     event = JSONFormat().read(None, answer.content)
@@ -37,14 +37,14 @@ def test_a_match_is_answered_with_one_valid_event(door: Function) -> None:
     assert alert["labels"]["path"] == "/notfound"
 
 
-def test_what_matches_nothing_is_answered_with_nothing(door: Function) -> None:
-    answer = door.post(b'{"log": "hello"}')
+def test_what_matches_nothing_is_answered_with_nothing(server: Function) -> None:
+    answer = server.post(b'{"log": "hello"}')
     assert (answer.status_code, answer.content) == (204, b"")
 
 
-def test_an_event_that_comes_again_gets_the_same_answer_again(door: Function) -> None:
-    first = door.post(ARTICLE, headers=CLOUDEVENT)
-    again = door.post(ARTICLE, headers=CLOUDEVENT)
+def test_an_event_that_comes_again_gets_the_same_answer_again(server: Function) -> None:
+    first = server.post(ARTICLE, headers=CLOUDEVENT)
+    again = server.post(ARTICLE, headers=CLOUDEVENT)
     assert first.status_code == again.status_code == 200
     assert first.content == again.content
 
@@ -54,17 +54,17 @@ def test_a_repeat_interval_holds_no_answer_back(tmp_path: Path) -> None:
     rules.write_text(
         "groups: [{name: g, rules: [{alert: A, match: ['log |= x'], repeat_interval: 1h}]}]"
     )
-    with servers.function(tmp_path, RECEIVER="reply", RULES_FILE=str(rules)) as door:
-        answers = [door.post(b'{"log": "x"}').status_code for _ in range(2)]
+    with servers.function(tmp_path, RECEIVER="reply", RULES_FILE=str(rules)) as server:
+        answers = [server.post(b'{"log": "x"}').status_code for _ in range(2)]
     assert answers == [200, 200]
 
 
-def test_several_alerts_of_a_request_share_the_event(door: Function) -> None:
+def test_several_alerts_of_a_request_share_the_event(server: Function) -> None:
     other = ARTICLE.replace(b"/notfound", b"/other")
-    answer = door.post(b"[" + ARTICLE + b"," + other + b"]")
+    answer = server.post(b"[" + ARTICLE + b"," + other + b"]")
     assert len(answer.json()["data"]["alerts"]) == 2
 
 
-def test_a_person_gets_the_summary_instead(door: Function) -> None:
-    answer = door.post(ARTICLE, headers=servers.event(prefer="return=representation"))
+def test_a_person_gets_the_summary_instead(server: Function) -> None:
+    answer = server.post(ARTICLE, headers=servers.event(prefer="return=representation"))
     assert answer.json()["matches"] == 1

@@ -64,69 +64,69 @@ def receiver() -> Iterator[Receiver]:
 
 
 @pytest.fixture
-def door(config_map: ConfigMap, receiver: Receiver, tmp_path: Path) -> Iterator[Function]:
+def server(config_map: ConfigMap, receiver: Receiver, tmp_path: Path) -> Iterator[Function]:
     with servers.function(
         tmp_path, RULES_FILE=str(config_map.path), RECEIVER_URL=receiver.url
     ) as running:
         yield running
 
 
-def fired(door: Function, receiver: Receiver, text: str) -> list[str]:
+def fired(server: Function, receiver: Receiver, text: str) -> list[str]:
     """The alerts that a line of text raises."""
     receiver.requests.clear()
-    assert door.post(f'{{"log": "{text}"}}').status_code == 204
+    assert server.post(f'{{"log": "{text}"}}').status_code == 204
     return [alert["labels"]["alertname"] for body in receiver.bodies for alert in body["alerts"]]
 
 
-def metric(door: Function, name: str) -> float:
-    page = requests.get(f"{door.url}/metrics", timeout=5)
+def metric(server: Function, name: str) -> float:
+    page = requests.get(f"{server.url}/metrics", timeout=5)
     assert page.headers["content-type"].startswith("text/plain; version=")
     [line] = [line for line in page.text.splitlines() if line.startswith(f"{name} ")]
     return float(line.split()[1])
 
 
 def test_a_swapped_config_map_is_in_force_within_five_seconds(
-    door: Function, receiver: Receiver, config_map: ConfigMap
+    server: Function, receiver: Receiver, config_map: ConfigMap
 ) -> None:
-    assert fired(door, receiver, "one") == ["First"]
+    assert fired(server, receiver, "one") == ["First"]
     config_map.update(RULE % ("Second", "two"))
-    assert eventually(lambda: fired(door, receiver, "two") == ["Second"])
-    assert fired(door, receiver, "one") == []
-    assert metric(door, "logs_handler_rules_last_reload_successful") == 1
-    assert [line["event"] for line in door.events()].count("rules_reloaded") == 1
+    assert eventually(lambda: fired(server, receiver, "two") == ["Second"])
+    assert fired(server, receiver, "one") == []
+    assert metric(server, "logs_handler_rules_last_reload_successful") == 1
+    assert [line["event"] for line in server.events()].count("rules_reloaded") == 1
 
 
 def test_a_broken_file_keeps_the_old_rules_and_says_every_problem(
-    door: Function, receiver: Receiver, config_map: ConfigMap
+    server: Function, receiver: Receiver, config_map: ConfigMap
 ) -> None:
-    before = metric(door, "logs_handler_rules_last_reload_success_timestamp_seconds")
+    before = metric(server, "logs_handler_rules_last_reload_success_timestamp_seconds")
     config_map.update(BROKEN)
-    assert eventually(lambda: metric(door, "logs_handler_rules_last_reload_successful") == 0)
-    assert fired(door, receiver, "one") == ["First"]
-    said = [line["problem"] for line in door.events() if line["event"] == "rules_not_reloaded"]
+    assert eventually(lambda: metric(server, "logs_handler_rules_last_reload_successful") == 0)
+    assert fired(server, receiver, "one") == ["First"]
+    said = [line["problem"] for line in server.events() if line["event"] == "rules_not_reloaded"]
     assert len(said) == 2, "once each, not again and again"
     assert 'unknown field "lug"; did you mean "log"?' in said[0]
     name = "logs_handler_rules_last_reload_success_timestamp_seconds"
-    assert metric(door, name) == before
+    assert metric(server, name) == before
 
     config_map.update(RULE % ("Third", "three"))
-    assert eventually(lambda: fired(door, receiver, "three") == ["Third"])
-    assert metric(door, "logs_handler_rules_last_reload_successful") == 1
+    assert eventually(lambda: fired(server, receiver, "three") == ["Third"])
+    assert metric(server, "logs_handler_rules_last_reload_successful") == 1
 
 
 def test_a_file_that_is_edited_in_place_is_noticed_too(
-    door: Function, receiver: Receiver, config_map: ConfigMap
+    server: Function, receiver: Receiver, config_map: ConfigMap
 ) -> None:
     config_map.path.write_text(RULE % ("Edited", "edited"))
-    assert eventually(lambda: fired(door, receiver, "edited") == ["Edited"])
+    assert eventually(lambda: fired(server, receiver, "edited") == ["Edited"])
 
 
 def test_a_file_that_is_gone_keeps_the_rules(
-    door: Function, receiver: Receiver, config_map: ConfigMap
+    server: Function, receiver: Receiver, config_map: ConfigMap
 ) -> None:
     config_map.path.unlink()
-    assert eventually(lambda: metric(door, "logs_handler_rules_last_reload_successful") == 0)
-    assert fired(door, receiver, "one") == ["First"]
+    assert eventually(lambda: metric(server, "logs_handler_rules_last_reload_successful") == 0)
+    assert fired(server, receiver, "one") == ["First"]
 
 
 def test_every_thread_sees_old_rules_or_new_ones_and_never_waits(

@@ -55,9 +55,11 @@ def mix(
     return Mix(matching, receiver_s, samples)
 
 
-def measured(*mixes: Mix, door: str | None = "flask", sender_limit: float = 25_000) -> Measurement:
+def measured(
+    *mixes: Mix, server: str | None = "flask", sender_limit: float = 25_000
+) -> Measurement:
     return Measurement(
-        "2026-08-07T10:15:30+00:00", "", door, 130, "a PC", True, sender_limit, mixes
+        "2026-08-07T10:15:30+00:00", "", server, 130, "a PC", True, sender_limit, mixes
     )
 
 
@@ -127,8 +129,8 @@ def test_a_latency_that_no_level_keeps_to_is_refused() -> None:
         recommended(measured(mix(WAITING)), p99_s=0.005)
 
 
-def test_the_asgi_door_needs_no_threads() -> None:
-    assert recommended(measured(mix(WAITING), door="asgi")).threads is None
+def test_the_asgi_server_needs_no_threads() -> None:
+    assert recommended(measured(mix(WAITING), server="asgi")).threads is None
 
 
 def test_another_target_utilization_or_target_of_the_service_counts() -> None:
@@ -287,9 +289,9 @@ def test_runs_are_merged_by_mix() -> None:
     assert found.sender_limit == 30_000
 
 
-def test_runs_of_different_doors_are_not_merged() -> None:
-    with pytest.raises(RawError, match="door is flask and asgi"):
-        raw.merge([measured(mix(WAITING)), measured(mix(WAITING), door="asgi")])
+def test_runs_of_different_servers_are_not_merged() -> None:
+    with pytest.raises(RawError, match="server is flask and asgi"):
+        raw.merge([measured(mix(WAITING)), measured(mix(WAITING), server="asgi")])
 
 
 @pytest.mark.parametrize(
@@ -437,13 +439,13 @@ def test_captured_figures_agree_with_littles_law(path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    ("door", "expected", "knees"),
+    ("server", "expected", "knees"),
     [("flask", (64, 66, 1000, 3), [1, 2, 41]), ("asgi", (128, None, 1000, 2), [3, 3, 57])],
 )
 def test_what_was_captured_recommends_what_the_documentation_says(
-    door: str, expected: tuple[int | None, ...], knees: list[int]
+    server: str, expected: tuple[int | None, ...], knees: list[int]
 ) -> None:
-    measurement = raw.load(ROOT / "tests" / "tuning" / f"measure-{door}.json")
+    measurement = raw.load(ROOT / "tests" / "tuning" / f"measure-{server}.json")
     found = recommended(measurement)
     assert (found.container_concurrency, found.threads, found.cpu, found.pods) == expected
     assert [round(result.knee) for result in results(measurement)] == knees

@@ -191,15 +191,15 @@ def test_without_proc_or_a_choice_of_cores_there_are_no_figures(
 # The whole of it.
 
 
-@pytest.mark.parametrize("door", ["flask", "asgi"])
+@pytest.mark.parametrize("server", ["flask", "asgi"])
 def test_the_function_is_started_measured_and_its_settings_are_recommended(
-    door: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+    server: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     folder = tmp_path / "measured"
-    arguments = ("--start", door, *SHORT, "--matching", "1", "--receiver", "20ms")
+    arguments = ("--start", server, *SHORT, "--matching", "1", "--receiver", "20ms")
     assert measure(*arguments, "--out", str(folder)) == 0
     out = capsys.readouterr().out
-    assert f"SERVER={door}" in out
+    assert f"SERVER={server}" in out
     assert "every record matches, receiver 20 ms" in out
     assert {path.name for path in folder.iterdir()} == {
         "raw.json",
@@ -227,7 +227,7 @@ def test_a_function_that_runs_is_measured_by_its_url(
 ) -> None:
     with (
         servers.receiver() as receiver,
-        servers.function(tmp_path, door="asgi", RECEIVER_URL=receiver.url) as function,
+        servers.function(tmp_path, server="asgi", RECEIVER_URL=receiver.url) as function,
     ):
         assert measure(function.url, *SHORT) == 0
     assert receiver.requests == []  # by default nobody is alarmed

@@ -1,1 +1,1 @@
-"""Servers that do nothing: the most that a door can reach."""
+"""Servers that do nothing: the most that a server can reach."""

@@ -1,4 +1,4 @@
-"""The ASGI door without what comes behind one of its steps, which STEP names, and 204 to all.
+"""The ASGI application up to one of its steps, which STEP names, and 204 to all.
 
 The difference between one step and the next is what a step costs in a server under load, where
 other code has used the processor's caches in between.

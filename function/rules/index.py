@@ -152,7 +152,7 @@ def _names_namespace(condition: Condition) -> bool:
 
 
 def _anchor(conditions: Iterable[Condition]) -> Matcher | None:
-    """The matcher that finds a rule best: an equality, else a pattern, cheap fields before dear."""
+    """The matcher that finds a rule best: an equality, else a pattern, cheap fields first."""
     usable = [
         each for each in conditions if isinstance(each, Matcher) and each.operator in _ANCHORS
     ]

@@ -28,10 +28,10 @@ bind = [f"{_host}:{_settings.port or _port}"]
 
 # One process: Knative adds pods, and counters and caches stay whole.
 workers = 1
-_DOORS = ("function.serving.wsgi:app", "function.serving.asgi:app")
+_APPLICATIONS = ("function.serving.wsgi:app", "function.serving.asgi:app")
 ASGI_WORKER = "function.serving.worker.Worker"
 _ASGI_WORKERS = (ASGI_WORKER, "asgi")
-wsgi_app = _DOORS[_settings.server == "asgi"]
+wsgi_app = _APPLICATIONS[_settings.server == "asgi"]
 if _settings.server == "asgi":
     worker_class = ASGI_WORKER
 else:
@@ -73,11 +73,12 @@ logger_class = JSONLogger
 
 
 def on_starting(server: Arbiter) -> None:
-    """End with one line where the door and the worker are of two kinds: nothing would be served."""
-    door, worker = server.app.app_uri, server.cfg.worker_class_str
-    if door in _DOORS and (door == _DOORS[1]) != (worker in _ASGI_WORKERS):
+    """End with one line where application and worker are of two kinds: nothing would be served."""
+    application, worker = server.app.app_uri, server.cfg.worker_class_str
+    is_asgi = application == _APPLICATIONS[1]
+    if application in _APPLICATIONS and is_asgi != (worker in _ASGI_WORKERS):
         problem = (
-            f"a worker of class {worker} cannot serve {door}: choose the door by SERVER=flask or"
+            f"a worker of class {worker} cannot serve {application}: choose it by SERVER=flask or"
             " SERVER=asgi, and leave both out of the command line"
         )
         end([problem])

@@ -1,4 +1,4 @@
-"""The process that serves the ASGI door under gunicorn: uvicorn, with parsers and a loop in C.
+"""The process that serves the ASGI server under gunicorn: uvicorn, with parsers and a loop in C.
 
 gunicorn's own asgi worker reads requests in Python and takes twice as long for one
 (docs/decisions/0009-uvicorns-worker.md).

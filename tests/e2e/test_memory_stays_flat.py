@@ -25,9 +25,9 @@ pytestmark = pytest.mark.skipif(
 )
 
 
-def resident(door: Function) -> int:
+def resident(server: Function) -> int:
     """KiB that the function's worker has in memory."""
-    master = door.process.pid
+    master = server.process.pid
     [worker] = Path(f"/proc/{master}/task/{master}/children").read_text().split()
     lines = Path(f"/proc/{worker}/status").read_text().splitlines()
     [line] = [line for line in lines if line.startswith("VmRSS")]
@@ -45,9 +45,9 @@ def request(number: int, matching: int) -> bytes:
     return head.encode() + body
 
 
-def send(door: Function, numbers: Iterator[int], matching: int) -> None:
+def send(server: Function, numbers: Iterator[int], matching: int) -> None:
     """Send requests over one connection, each after the answer to the one before."""
-    with socket.create_connection(("127.0.0.1", door.port), timeout=30) as connection:
+    with socket.create_connection(("127.0.0.1", server.port), timeout=30) as connection:
         stream = connection.makefile("rb")
         for number in numbers:
             connection.sendall(request(number, matching))
@@ -60,10 +60,12 @@ def send(door: Function, numbers: Iterator[int], matching: int) -> None:
             stream.read(length)
 
 
-def send_all(door: Function, numbers: range, matching: int) -> None:
+def send_all(server: Function, numbers: range, matching: int) -> None:
     """Send requests over all clients' connections."""
     shared = iter(numbers)  # a range's iterator gives each number to one thread
-    threads = [threading.Thread(target=send, args=(door, shared, matching)) for _ in range(CLIENTS)]
+    threads = [
+        threading.Thread(target=send, args=(server, shared, matching)) for _ in range(CLIENTS)
+    ]
     for thread in threads:
         thread.start()
     for thread in threads:
@@ -92,14 +94,14 @@ def down_half_of_the_time(receiver: Receiver) -> Iterator[None]:
         thread.join()
 
 
-def grows(tmp_path: Path, door: str, warm_up: int, requests: int) -> float:
+def grows(tmp_path: Path, server: str, warm_up: int, requests: int) -> float:
     """By how much of itself the memory has grown after the warm-up."""
     with (
         servers.receiver() as receiver,
         down_half_of_the_time(receiver),
         servers.function(
             tmp_path,
-            door=door,
+            server=server,
             RECEIVER_URL=receiver.url,
             RECEIVER_TIMEOUT="200ms",
             DELIVERY_TIMEOUT="300ms",

@@ -66,17 +66,17 @@ class Killable:
         self._folder = folder
         self._settings = settings
         self._stack = ExitStack()
-        self._door: Function | None = None
+        self._server: Function | None = None
         self.port = servers.free_port()
 
     def start(self) -> None:
         running = servers.function(self._folder, port=self.port, **self._settings)
-        self._door = self._stack.enter_context(running)
+        self._server = self._stack.enter_context(running)
 
     def restart(self) -> None:
         """SIGKILL, with whatever is under way, and a new process."""
-        assert self._door
-        self._door.kill()
+        assert self._server
+        self._server.kill()
         self.start()
 
     def __enter__(self) -> Killable:
@@ -88,10 +88,13 @@ class Killable:
 
 
 def run(
-    cluster: Cluster, values: Sequence[bytes], disturb: Sequence[Callable[[], None]], door: Killable
+    cluster: Cluster,
+    values: Sequence[bytes],
+    disturb: Sequence[Callable[[], None]],
+    server: Killable,
 ) -> Figures:
     """Deliver values, and disturb at even steps of the way."""
-    config = SourceConfig(sink=f"http://127.0.0.1:{door.port}/", delivery=QUICK)
+    config = SourceConfig(sink=f"http://127.0.0.1:{server.port}/", delivery=QUICK)
     produce(cluster, "logs", values)
     with KafkaSource(cluster, config) as source:
         for step, disturbance in enumerate(disturb, 1):
@@ -135,7 +138,7 @@ def committed_to_the_end(cluster: Cluster) -> bool:
         consumer.close()
 
 
-@pytest.mark.parametrize("kind", servers.DOORS)
+@pytest.mark.parametrize("kind", servers.SERVERS)
 def test_nothing_is_lost_while_the_receiver_fails_and_the_function_is_killed(
     kind: str, tmp_path: Path
 ) -> None:
@@ -143,9 +146,9 @@ def test_nothing_is_lost_while_the_receiver_fails_and_the_function_is_killed(
     with (
         EmbeddedBroker() as broker,
         faulty_receiver(seed=1) as receiver,
-        Killable(tmp_path, door=kind, RECEIVER_URL=receiver.url, **SCALED) as door,
+        Killable(tmp_path, server=kind, RECEIVER_URL=receiver.url, **SCALED) as server,
     ):
-        figures = run(broker.cluster, values, [door.restart] * 2, door)
+        figures = run(broker.cluster, values, [server.restart] * 2, server)
         check(receiver, alerts, figures, broker.cluster)
         assert committed_to_the_end(broker.cluster)
 
@@ -162,28 +165,28 @@ def test_nothing_of_twenty_thousand_records_is_lost_on_a_real_kafka_that_restart
     with (
         kafka() as node,
         faulty_receiver(seed=2) as receiver,
-        Killable(tmp_path, door=kind, RECEIVER_URL=receiver.url, **SCALED) as door,
+        Killable(tmp_path, server=kind, RECEIVER_URL=receiver.url, **SCALED) as server,
     ):
         for topic in ("logs", "dead"):
             create_topic(node.cluster, topic, partitions=4)
-        kill = door.restart
-        figures = run(node.cluster, values, [kill, kill, node.restart, kill, kill, kill], door)
+        kill = server.restart
+        figures = run(node.cluster, values, [kill, kill, node.restart, kill, kill, kill], server)
         check(receiver, alerts, figures, node.cluster)
         assert committed_to_the_end(node.cluster)
     assert len(receiver.faults) == 7, "every kind of fault has happened"
 
 
-@pytest.mark.parametrize("kind", servers.DOORS)
+@pytest.mark.parametrize("kind", servers.SERVERS)
 def test_after_sigterm_fifty_waiting_requests_are_all_answered(kind: str, tmp_path: Path) -> None:
     statuses: list[int] = []
     with (
         servers.receiver(Answer(delay=0.7)) as receiver,
-        servers.function(tmp_path, door=kind, RECEIVER_URL=receiver.url) as door,
+        servers.function(tmp_path, server=kind, RECEIVER_URL=receiver.url) as server,
     ):
         bodies = [ARTICLE.replace(b"/notfound", b"/%d" % number) for number in range(50)]
         threads = [
             threading.Thread(
-                target=lambda body: statuses.append(door.post(body).status_code), args=(body,)
+                target=lambda body: statuses.append(server.post(body).status_code), args=(body,)
             )
             for body in bodies
         ]
@@ -192,7 +195,7 @@ def test_after_sigterm_fifty_waiting_requests_are_all_answered(kind: str, tmp_pa
         wait_until(lambda: len(receiver.requests) >= 2)
         time.sleep(0.2)  # the last of the fifty have been accepted by then
         start = time.monotonic()
-        assert door.terminate() == 0
+        assert server.terminate() == 0
         assert time.monotonic() - start < 25
         for thread in threads:
             thread.join()

@@ -42,10 +42,10 @@ def broker() -> Iterator[EmbeddedBroker]:
         yield running
 
 
-def deliver(cluster: Cluster, door: Function, topic: str, ordering: Any = "unordered") -> Figures:
+def deliver(cluster: Cluster, server: Function, topic: str, ordering: Any = "unordered") -> Figures:
     """Send all that the topic holds to the function, as a KafkaSource does."""
     config = SourceConfig(
-        sink=f"{door.url}/",
+        sink=f"{server.url}/",
         topic=topic,
         consumer_group=f"group-{topic}",
         ordering=ordering,
@@ -76,9 +76,9 @@ def test_exactly_the_expected_alerts_arrive_and_every_record_is_acknowledged(
     produce(broker.cluster, topic, sample.values())
     with (
         Inbox("notification-manager") as inbox,
-        servers.function(tmp_path, RECEIVER_URL=inbox.url) as door,
+        servers.function(tmp_path, RECEIVER_URL=inbox.url) as server,
     ):
-        figures = deliver(broker.cluster, door, topic, ordering)
+        figures = deliver(broker.cluster, server, topic, ordering)
         assert Counter(map(what_it_is, inbox.alerts)) == Counter(sample.expected())
     assert figures.attempts == {204: len(sample.values())}
     assert figures.dead_lettered == figures.dropped == 0
@@ -92,9 +92,9 @@ def test_what_cannot_be_read_goes_to_the_dead_letter_topic_with_the_reason(
     produce(broker.cluster, "poison", [poison[0], ARTICLE, *poison[1:], another])
     with (
         Inbox("notification-manager") as inbox,
-        servers.function(tmp_path, RECEIVER_URL=inbox.url, MAX_BODY_BYTES="64KiB") as door,
+        servers.function(tmp_path, RECEIVER_URL=inbox.url, MAX_BODY_BYTES="64KiB") as server,
     ):
-        figures = deliver(broker.cluster, door, "poison")
+        figures = deliver(broker.cluster, server, "poison")
         assert len(inbox.alerts) == 2
     dead = {record.value: record for record in read_to_end(broker.cluster, "poison-dead")}
     assert set(dead) == set(poison)
@@ -111,10 +111,10 @@ def test_an_alert_that_the_receiver_refuses_takes_no_other_down(
     produce(broker.cluster, "refused", values)
     with (
         servers.receiver() as receiver,
-        servers.function(tmp_path, RECEIVER_URL=receiver.url) as door,
+        servers.function(tmp_path, RECEIVER_URL=receiver.url) as server,
     ):
         receiver.refuse = ('"path":"/7"',)
-        figures = deliver(broker.cluster, door, "refused")
+        figures = deliver(broker.cluster, server, "refused")
     assert figures.attempts == {204: 19, 422: 1}
     [dead] = read_to_end(broker.cluster, "refused-dead")
     assert dead.value == values[7]
@@ -128,9 +128,9 @@ def test_a_receiver_that_is_away_for_a_while_costs_no_alert(
     failing = [Answer(500), Answer(drop=True), Answer(429), Answer(401), Answer(503)]
     with (
         servers.receiver(*failing, Answer(200)) as receiver,
-        servers.function(tmp_path, RECEIVER_URL=receiver.url) as door,
+        servers.function(tmp_path, RECEIVER_URL=receiver.url) as server,
     ):
-        figures = deliver(broker.cluster, door, "away")
+        figures = deliver(broker.cluster, server, "away")
         accepted = receiver.bodies[len(failing) :]
     paths = {alert["labels"]["path"] for body in accepted for alert in body["alerts"]}
     assert paths == {f"/{number}" for number in range(5)}
@@ -148,8 +148,8 @@ def test_the_articles_record_on_a_real_kafka_fires_the_articles_alert_in_a_real_
         produce(node.cluster, "logs", [ARTICLE, b'{"log":"something else"}', ARTICLE])
         settings = {"RECEIVER": "alertmanager", "RECEIVER_URL": f"{url}/api/v2/alerts"}
         settings["RULES_FILE"] = ARTICLE_RULE
-        with servers.function(tmp_path, port=None, **settings) as door:
-            figures = deliver(node.cluster, door, "logs")
+        with servers.function(tmp_path, port=None, **settings) as server:
+            figures = deliver(node.cluster, server, "logs")
         alerts = requests.get(f"{url}/api/v2/alerts", timeout=5).json()
     assert figures.attempts == {204: 3}
     [alert] = alerts
@@ -165,11 +165,11 @@ def test_a_real_alertmanager_takes_every_alert_of_the_sample_and_agrees_on_the_f
     produce(broker.cluster, "sample-am", sample.values())
     with alertmanager() as url:
         settings = {"RECEIVER": "alertmanager", "RECEIVER_URL": f"{url}/api/v2/alerts"}
-        with servers.function(tmp_path, port=None, **settings) as door:
-            figures = deliver(broker.cluster, door, "sample-am")
+        with servers.function(tmp_path, port=None, **settings) as server:
+            figures = deliver(broker.cluster, server, "sample-am")
             summary = {"content-type": "application/x-ndjson", "prefer": "return=representation"}
             body = b"\n".join(value for value in sample.values() if b"\xff" not in value)
-            again = door.post(body, "/records", headers=summary)
+            again = server.post(body, "/records", headers=summary)
         alerts = requests.get(f"{url}/api/v2/alerts", timeout=5).json()
     assert figures.attempts == {204: len(sample.values())}
     labels = [json.dumps(alert["labels"], sort_keys=True) for alert in alerts]
@@ -188,9 +188,9 @@ def test_a_record_of_an_hour_ago_fires_in_a_real_alertmanager_and_its_redelivery
     with alertmanager() as url:
         settings = {"RECEIVER": "alertmanager", "RECEIVER_URL": f"{url}/api/v2/alerts"}
         for _pod in range(2):  # the second one has not seen the first one's deliveries
-            with servers.function(tmp_path, port=None, **settings) as door:
+            with servers.function(tmp_path, port=None, **settings) as server:
                 for _ in range(3):
-                    assert door.post(record, headers=servers.CLOUDEVENT).status_code == 204
+                    assert server.post(record, headers=servers.CLOUDEVENT).status_code == 204
         [alert] = requests.get(f"{url}/api/v2/alerts", timeout=5).json()
     assert alert["status"]["state"] == "active"
     assert alert["startsAt"][:19] == an_hour_ago[:19]

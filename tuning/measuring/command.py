@@ -46,7 +46,7 @@ def add_parser(commands: argparse._SubParsersAction[argparse.ArgumentParser]) ->
         nargs="?",
         const="flask",
         choices=("flask", "asgi"),
-        help="start the function here, with this door; default: flask",
+        help="start the function here, with this server; default: flask",
     )
     add(
         "--from",
@@ -115,7 +115,7 @@ def _measurement(options: argparse.Namespace, console: Console) -> Measurement:
         def tell(what: str) -> None:
             progress.update(task, description=what, completed=next(done))
 
-        return run.measure(plan, tell, door=options.start, url=options.url)
+        return run.measure(plan, tell, server=options.start, url=options.url)
 
 
 def _plan(options: argparse.Namespace) -> run.Plan:

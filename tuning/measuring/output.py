@@ -59,7 +59,7 @@ def save(folder: Path, outcome: Outcome) -> list[str]:
     from tuning.measuring import picture
 
     measurement, recommended = outcome.measurement, outcome.recommended
-    subject = f"SERVER={measurement.door}" if measurement.door else measurement.url
+    subject = f"SERVER={measurement.server}" if measurement.server else measurement.url
     heading = f"What one pod can do: {subject}, {measurement.when[:10]}"
     drawn = picture.draw(outcome.results, recommended, heading)
     names = ["curve.png", "curve.svg", "service-patch.yaml"]
@@ -67,7 +67,7 @@ def save(folder: Path, outcome: Outcome) -> list[str]:
         style.save(drawn, folder / name)
     change = Change(
         recommended.container_concurrency,
-        measurement.door,
+        measurement.server,
         recommended.threads,
         recommended.cpu,
     )

@@ -22,13 +22,13 @@ class Pod(Function):
         return self._process.pid
 
 
-def start(door: str, threads: int, receiver_port: int, log_file: Path) -> Pod:
+def start(server: str, threads: int, receiver_port: int, log_file: Path) -> Pod:
     """Start the function; raises StartError.
 
     All settings but these are the environment's: RULES_FILE measures rules of your own.
     """
     settings: Mapping[str, str] = {
-        "SERVER": door,
+        "SERVER": server,
         "THREADS": str(threads),
         "RECEIVER": "notification-manager",
         "RECEIVER_URL": f"http://127.0.0.1:{receiver_port}/api/v2/alerts",

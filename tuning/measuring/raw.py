@@ -135,11 +135,11 @@ def _best(samples: Sequence[Sample]) -> Sample:
 
 @dataclass(frozen=True, slots=True)
 class Measurement:
-    """A whole run. ``door`` is which of the two was started, None for a function at ``url``."""
+    """A whole run. ``server`` is which of the two was started, None for a function at ``url``."""
 
     when: str
     url: str
-    door: str | None
+    server: str | None
     threads: int | None
     machine: str
     pinned: bool
@@ -163,7 +163,7 @@ def merge(runs: Sequence[Measurement]) -> Measurement:
     for run in runs:
         for mix in run.mixes:
             samples.setdefault((mix.matching, mix.receiver_s), []).extend(mix.samples)
-    for name in ("door", "url", "threads", "machine", "pinned"):
+    for name in ("server", "url", "threads", "machine", "pinned"):
         for other in others:
             if getattr(first, name) != getattr(other, name):
                 raise RawError(

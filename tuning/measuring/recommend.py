@@ -154,7 +154,7 @@ def recommend(
         )
         pods = now.max_scale
     cpu = _cpu(found, target, service.cpu_limit, reasons)
-    threads = level + SPARE_THREADS if measurement.door == "flask" else None
+    threads = level + SPARE_THREADS if measurement.server == "flask" else None
     return Recommendation(level, target, threads, cpu, pods, reasons)
 
 

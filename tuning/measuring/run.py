@@ -52,8 +52,8 @@ Tell = Callable[[str], None]
 """Is told what is measured next."""
 
 
-def measure(plan: Plan, tell: Tell, *, door: str | None, url: str | None) -> Measurement:
-    """Start the function with this door, or drive the one at the URL, and measure.
+def measure(plan: Plan, tell: Tell, *, server: str | None, url: str | None) -> Measurement:
+    """Start the function with this server, or drive the one at the URL, and measure.
 
     Raises StartError, UnreachableError, ProbeError or TargetError.
     """
@@ -64,15 +64,15 @@ def measure(plan: Plan, tell: Tell, *, door: str | None, url: str | None) -> Mea
         limit = _sender_limit(core, plan.seconds)
         mixes = []
         for matching, receiver_s in plan.mixes:
-            mix = Mix(matching, receiver_s if door else None, [])
-            with _subject(door, url, threads, receiver_s or 0.0, core) as (target, meters):
+            mix = Mix(matching, receiver_s if server else None, [])
+            with _subject(server, url, threads, receiver_s or 0.0, core) as (target, meters):
                 samples = list(_samples(plan, mix, target, meters, tell))
             mixes.append(Mix(matching, mix.receiver_s, samples))
     return Measurement(
         when=datetime.now(timezone.utc).isoformat(timespec="seconds"),
         url=url or "",
-        door=door,
-        threads=threads if door == "flask" else None,
+        server=server,
+        threads=threads if server == "flask" else None,
         machine=_machine(),
         pinned=core is not None,
         sender_limit=limit,
@@ -97,15 +97,15 @@ def _sender_limit(core: int | None, seconds: float) -> float:
 
 @contextmanager
 def _subject(
-    door: str | None, url: str | None, threads: int, receiver_s: float, core: int | None
+    server: str | None, url: str | None, threads: int, receiver_s: float, core: int | None
 ) -> Iterator[tuple[Target, Meters]]:
     """What is measured, for the length of a block, and what its use of the processor is read by."""
-    if door is None:
+    if server is None:
         yield Target.of(url or ""), Meters()
         return
     with TemporaryDirectory(prefix="measure-") as folder, answering(receiver_s) as receiver:
         with cpu.on(core):  # what is started here stays there
-            started = start(door, threads, receiver, Path(folder, "log"))
+            started = start(server, threads, receiver, Path(folder, "log"))
         with started:
             yield Target.of(started.url), Meters(started.session, core)
 

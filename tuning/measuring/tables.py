@@ -15,12 +15,12 @@ _DASH = "-"
 
 def about(measurement: Measurement) -> str:
     """What was measured, when and on what."""
-    if measurement.door is None:
+    if measurement.server is None:
         subject = f"the function at {measurement.url}"
     else:
         threads = f" with {measurement.threads} threads" if measurement.threads else ""
         where = "on a core of its own" if measurement.pinned else "on cores shared with the sender"
-        subject = f"SERVER={measurement.door}{threads}, {where}"
+        subject = f"SERVER={measurement.server}{threads}, {where}"
     return f"{measurement.when}: {subject}; {measurement.machine}"
 
 
