@@ -78,7 +78,8 @@ class Posting:
 
     def send(self, fired: Sequence[Fired], deadline: float) -> Future[list[Outcome]]:
         """Reserve alerts for every receiver, and deliver those that no other request has."""
-        digests = {id(each.event): events.identity(each.event) for each in fired if each.event}
+        distinct = {id(each.event): each.event for each in fired if each.event}
+        digests = {key: events.identity(event) for key, event in distinct.items()}
         wanted = [
             Wanted(each.alert, self._receivers, digests.get(id(each.event)), each.number)
             for each in fired

@@ -19,7 +19,7 @@ from function.delivery.parcel import Parcel, Result
 from function.delivery.places import MOST
 from function.receivers import Accepted, Outcome, Reason, Refused, Unavailable
 
-LARGEST = 64 * 1024 * 1024  # bytes that may wait for one address
+LARGEST = 80 * 1024 * 1024  # bytes that may wait for one address
 ALWAYS = 20_000  # alerts that may wait whatever they weigh: those of the two largest requests
 _COPIES_AFTER = 1.0  # seconds before a member that failed is asked again to take copies
 
