@@ -256,6 +256,14 @@ class TestMistakes:
         [problem] = problems_of(f"- alert: A\n  match: [status = 1]\n  labels: {{a: {value}}}")
         assert f"YAML reads {value!r} as {read_as}: put it in quotes" in problem
 
+    @pytest.mark.parametrize("zero", ["0s", "0", "0m0s"])
+    def test_an_alert_that_is_resolved_at_once_is_one(self, zero: str) -> None:
+        [problem] = problems_of(f"- alert: A\n  match: [status = 1]\n  keep_firing_for: {zero}")
+        assert problem == (
+            "6: groups[0].rules[0].keep_firing_for: must be longer than 0s, "
+            "or the alert is resolved before anybody is told"
+        )
+
     def test_two_alerts_of_one_name_are_refused(self) -> None:
         rule = "- alert: A\n  match: [status = 404]"
         assert problems_of(f"{rule}\n{rule}") == [

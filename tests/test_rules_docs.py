@@ -97,7 +97,7 @@ MATCH = st.lists(
 TEXT = st.sampled_from(["x", "{{ pod }}", "", 5, None, False, ["x"]])
 TEMPLATES = st.dictionaries(st.sampled_from(["a", "_b9", "a-b", "alertname", ""]), TEXT, max_size=2)
 DURATION = st.sampled_from(
-    ["5m", "1h30m", "0", "0s", 0, 5, "", "5", "m", "5 m", "30m1h", None, "1.5h"]
+    ["5m", "1h30m", "0", "0s", "0h0m", 0, 5, "", "5", "m", "5 m", "30m1h", None, "1.5h"]
 )
 FIRES: st.SearchStrategy[Any] = st.sampled_from(
     [True, False, {}, {"a": "b"}, {"a": 1}, "yes", 1, None, []]

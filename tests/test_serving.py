@@ -8,11 +8,8 @@ from __future__ import annotations
 import json
 import select
 import socket
-import subprocess
-import sys
 import time
 from collections.abc import Iterator
-from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from pathlib import Path
 
@@ -213,6 +210,33 @@ class TestRefusal:
         self, server: Function
     ) -> None:
         assert requests.request("BREW", f"{server.url}/", timeout=5).status_code in (400, 405)
+
+    @pytest.mark.parametrize(
+        ("method", "path", "status", "reason"),
+        [
+            ("POST", "/nope", 405, "path"),
+            ("PUT", "/", 405, "method"),
+            ("GET", "/nope", 404, "path"),
+            ("POST", "/", 413, "body_size"),
+        ],
+    )
+    def test_is_counted_and_logged_by_status_and_reason(
+        self, server: Function, method: str, path: str, status: int, reason: str
+    ) -> None:
+        count = f'logs_handler_requests_refused_total{{reason="{reason}",status="{status}"}} '
+
+        def counted() -> float:
+            page = requests.get(f"{server.url}/metrics", timeout=5).text
+            return float(page.partition(count)[2].partition("\n")[0] or 0)
+
+        before = counted()
+        body = b"x" * (LIMIT + 1) if method == "POST" else None
+        headers = {**CLOUDEVENT, "ce-id": f"{method} {path}"}
+        answer = requests.request(method, server.url + path, data=body, headers=headers, timeout=5)
+        assert answer.status_code == status
+        assert counted() == before + 1
+        lines = [line for line in server.events() if line["event"] == "request_refused"]
+        assert (status, reason) in {(line["status"], line["reason"]) for line in lines}
 
     def test_names_the_kafka_record_in_the_log(self, server: Function) -> None:
         time.sleep(1)  # after another refusal of this kind
@@ -419,70 +443,3 @@ class TestPages:
     def test_head_and_unknown_pages_are_answered_as_http_says(self, server: Function) -> None:
         assert requests.head(f"{server.url}/", timeout=5).status_code == 200
         assert requests.get(f"{server.url}/nope", timeout=5).status_code == 404
-
-
-@pytest.mark.parametrize(("kind", "waiting"), [("flask", 64), ("asgi", 128), ("func", 128)])
-def test_the_probes_are_answered_while_as_many_requests_wait_as_knative_lets_in(
-    kind: str, waiting: int, tmp_path: Path
-) -> None:
-    rules = str(HERE / "rules" / "article.yaml")
-    with (
-        servers.receiver(Answer(delay=1)) as receiver,
-        servers.function(
-            tmp_path, server=kind, RULES_FILE=rules, RECEIVER_URL=receiver.url
-        ) as server,
-        ThreadPoolExecutor(waiting) as pool,
-    ):
-        requests_under_way = [pool.submit(server.post, ARTICLE) for _ in range(waiting)]
-        received = f"\nlogs_handler_requests_total {waiting}.0\n"
-        servers.wait_until(
-            lambda: received in requests.get(f"{server.url}/metrics", timeout=5).text
-        )
-        assert requests.get(f"{server.url}/health/readiness", timeout=1).status_code == 200
-        assert {each.result().status_code for each in requests_under_way} == {204}
-
-
-@pytest.mark.parametrize("kind", servers.SERVERS)
-def test_requests_that_wait_for_their_alerts_are_answered_before_the_process_ends(
-    kind: str, tmp_path: Path
-) -> None:
-    rules = str(HERE / "rules" / "article.yaml")
-    with (
-        servers.receiver(Answer(delay=4)) as receiver,  # func's own server would give them 3 s
-        servers.function(
-            tmp_path, server=kind, RULES_FILE=rules, RECEIVER_URL=receiver.url
-        ) as server,
-        ThreadPoolExecutor() as pool,
-    ):
-        waiting = [pool.submit(server.post, ARTICLE) for _ in range(3)]
-        servers.wait_until(lambda: receiver.requests)
-        time.sleep(0.2)  # the others have been accepted by then
-        assert server.terminate() == 0
-        assert [future.result().status_code for future in waiting] == [204, 204, 204]
-
-
-@pytest.mark.parametrize("kind", servers.SERVERS)
-@pytest.mark.parametrize(
-    ("settings", "message"),
-    [
-        ({"RECEIVER": "pager"}, "RECEIVER: 'pager' is none of "),
-        ({"RULES_FILE": "/nowhere/rules.yaml"}, "/nowhere/rules.yaml: cannot read the rule file"),
-    ],
-)
-def test_a_process_that_cannot_start_says_why_in_one_line_and_ends(
-    kind: str, tmp_path: Path, settings: dict[str, str], message: str
-) -> None:
-    command, more = servers.SERVERS[kind]
-    address = f"127.0.0.1:{servers.free_port()}"
-    ended = subprocess.run(
-        (sys.executable, *command),
-        cwd=tmp_path,
-        env=servers.environment(LISTEN_ADDRESS=address, **more, **settings),
-        capture_output=True,
-        text=True,
-        timeout=30,
-        check=False,
-    )
-    assert ended.returncode != 0
-    assert f"logs-handler cannot start: {message}" in ended.stderr
-    assert "Traceback" not in ended.stderr

@@ -121,7 +121,7 @@ def _rule(
         match=tuple(sorted(conditions, key=lambda condition: condition.cost)),
         labels=_sorted({**defaults, **labels, "alertname": lambda _values: alert or ""}),
         annotations=_sorted(_templates(source, members.get("annotations"), f"{path}.annotations")),
-        keep_firing_for=_duration(source, members, path, "keep_firing_for", KEEP_FIRING_FOR),
+        keep_firing_for=_keep_firing_for(source, members, path),
         repeat_interval=_duration(source, members, path, "repeat_interval", REPEAT_INTERVAL),
         enabled=_flag(source, members.get("enabled"), f"{path}.enabled", default=True),
         tests=_tests(source, members.get("tests"), f"{path}.tests"),
@@ -236,6 +236,16 @@ def _duration(
     except ValueError as error:
         source.problem(node, f"{path}.{name}", str(error))
         return 0
+
+
+def _keep_firing_for(source: Source, members: Mapping[str, Node], path: str) -> int:
+    """How long an alert stays active; at 0 its receiver would take it for resolved at once."""
+    before = len(source.problems)
+    nanoseconds = _duration(source, members, path, "keep_firing_for", KEEP_FIRING_FOR)
+    if nanoseconds == 0 and len(source.problems) == before:
+        message = "must be longer than 0s, or the alert is resolved before anybody is told"
+        source.problem(members["keep_firing_for"], f"{path}.keep_firing_for", message)
+    return nanoseconds
 
 
 def _flag(source: Source, node: Node | None, path: str, *, default: bool) -> bool:

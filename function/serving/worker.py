@@ -76,6 +76,12 @@ class Worker(UvicornWorker):  # type: ignore[misc] # it has no types
         self.sockets = [each.sock for each in self.sockets]  # type: ignore[has-type] # no types
         super().init_process()
 
+    def init_signals(self) -> None:
+        """Let a signal end the process through its exit handlers: alerts may wait there still."""
+        super().init_signals()
+        for each in (signal.SIGTERM, signal.SIGINT):  # uvicorn raises what it got at its end again
+            signal.signal(each, _end)
+
     def handle_exit(self, sig: int, frame: FrameType | None) -> None:
         """End when gunicorn says so: it sets a flag, and uvicorn looks at signals only."""
         super().handle_exit(sig, frame)
@@ -86,3 +92,7 @@ class Worker(UvicornWorker):  # type: ignore[misc] # it has no types
         await super().callback_notify()
         if os.getppid() != self.ppid:
             signal.raise_signal(signal.SIGTERM)
+
+
+def _end(_signal: int, _frame: FrameType | None) -> None:
+    raise SystemExit(0)
