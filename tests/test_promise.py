@@ -307,6 +307,23 @@ class TestReceivers:
         assert statuses == {204}
         assert max(receiver.under_way) == 8
 
+    @pytest.mark.parametrize("server", ["flask", "asgi"])
+    def test_a_member_that_is_30_ms_slower_than_its_neighbour_misses_nothing(
+        self, server: str, tmp_path: Path
+    ) -> None:
+        with (
+            servers.receiver() as quick,
+            servers.receiver(Answer(delay=0.03)) as slow,
+            function(tmp_path, quick.url, slow.url, server=server) as running,
+            ThreadPoolExecutor(48) as pool,
+        ):
+            statuses = set(pool.map(lambda number: post(running, f"{number}"), range(1000)))
+            assert statuses == {204}
+            servers.wait_until(lambda: sum(map(len, lines(slow))) >= 1000)
+            assert sum(map(len, lines(quick))) == 1000
+            found = {line for each in lines(slow) for line in each}
+            assert found == {f"{number}" for number in range(1000)}
+
     def test_a_member_that_hangs_delays_nobody(self, tmp_path: Path) -> None:
         settings = {"RECEIVER_TIMEOUT": "15s", "DELIVERY_CONCURRENCY": "1"}
         with (

@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+import requests
 from cloudevents.core.formats.json import JSONFormat
 
 from tests import servers
@@ -35,6 +36,20 @@ def test_a_match_is_answered_with_one_valid_event(server: Function) -> None:
     assert event.get_extension("traceparent") == TRACE
     [alert] = json.loads(answer.content)["data"]["alerts"]
     assert alert["labels"]["path"] == "/notfound"
+
+
+@pytest.mark.parametrize("trace", ["00-" + 32 * "0" + "-" + 16 * "0" + "-00", "x", "00-1-2-3"])
+def test_a_traceparent_that_is_none_ends_here(server: Function, trace: str) -> None:
+    answer = server.post(ARTICLE, headers=servers.event(traceparent=trace))
+    assert "traceparent" not in answer.json()
+
+
+def test_its_alerts_are_counted(tmp_path: Path) -> None:
+    with servers.function(tmp_path, RECEIVER="reply") as server:
+        other = ARTICLE.replace(b"/notfound", b"/other")
+        assert server.post(b"[" + ARTICLE + b"," + other + b"]").status_code == 200
+        page = requests.get(f"{server.url}/metrics", timeout=5).text
+    assert '\nlogs_handler_alerts_total{outcome="accepted",receiver="reply"} 2.0\n' in page
 
 
 def test_what_matches_nothing_is_answered_with_nothing(server: Function) -> None:
