@@ -175,6 +175,7 @@ def latencies(port: int, rate: float, seconds: float) -> list[float]:
     return sender.latencies
 
 
+@pytest.mark.long  # on a busy machine, the sender itself is late
 def test_a_stall_shows_in_every_request_that_was_due_in_it() -> None:
     """No coordinated omission: of 400 requests in 2 s, a stall of 0.5 s delays about 100.
 
@@ -190,6 +191,7 @@ def test_a_stall_shows_in_every_request_that_was_due_in_it() -> None:
     assert slow[len(slow) // 2] == pytest.approx(0.3, abs=0.15)
 
 
+@pytest.mark.long
 def test_requests_beyond_the_connections_wait_from_when_they_were_due() -> None:
     """With all connections stuck in a stall, the rest queues in the sender, and that counts."""
     with answering(stall=0.5, after=1) as port:

@@ -205,12 +205,13 @@ class TestTrouble:
 
     def test_a_receiver_that_is_away_too_long_is_asked_by_one_request_at_a_time(self) -> None:
         with (
-            servers.receiver(Answer(500, delay=0.1)) as receiver,
-            sender(receiver.url, concurrency=4, budget=0.3) as opened,
+            servers.receiver(Answer(500)) as receiver,
+            sender(receiver.url, concurrency=4, budget=1) as opened,
         ):
-            deadline = time.monotonic() + 0.5
+            deadline = time.monotonic() + 1.1
             while time.monotonic() < deadline:
                 opened.outcomes([article()])
+            receiver.answers = [Answer(500, delay=0.7)]
             receiver.requests.clear()
             futures = [opened.send([another(path=f"/{n}")])[0] for n in range(10)]
             found = reasons([future.result(10) for future in futures])
@@ -224,10 +225,10 @@ class TestTrouble:
     def test_of_long_ago_holds_nothing_back_today(self) -> None:
         with (
             servers.receiver(Answer(500), Answer(200, delay=0.1)) as receiver,
-            sender(receiver.url, budget=0.5) as opened,
+            sender(receiver.url, budget=1) as opened,
         ):
             opened.outcomes([article()])
-            time.sleep(1.1)
+            time.sleep(2.2)
             futures = [opened.send([another(path=f"/{n}")])[0] for n in range(10)]
             assert {future.result(10) for future in futures} == {Accepted()}
 

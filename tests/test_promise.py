@@ -160,9 +160,9 @@ class TestNotTwice:
     def test_an_alert_that_arrives_after_its_request_gave_up_is_not_sent_again(
         self, tmp_path: Path, server: str
     ) -> None:
-        settings = {"DELIVERY_TIMEOUT": "1500ms", "RECEIVER_TIMEOUT": "1500ms"}
+        settings = {"DELIVERY_TIMEOUT": "3s", "RECEIVER_TIMEOUT": "3s"}
         with (
-            servers.receiver(Answer(delay=1.2), Answer(delay=0.8), Answer()) as receiver,
+            servers.receiver(Answer(delay=2.4), Answer(delay=1.6), Answer()) as receiver,
             function(
                 tmp_path, receiver.url, server=server, DELIVERY_CONCURRENCY="1", **settings
             ) as running,
@@ -171,7 +171,7 @@ class TestNotTwice:
             first = pool.submit(post, running, "first")
             servers.wait_until(lambda: receiver.requests)
             early = pool.submit(running.post, body("early"), "/", CLOUDEVENT)
-            time.sleep(0.9)  # so that the POST may still run when the time of "early" is over
+            time.sleep(1.8)  # so that the POST may still run when the time of "early" is over
             late = pool.submit(post, running, "late")
             assert (first.result(), late.result()) == (204, 204)
             assert early.result().status_code == 503

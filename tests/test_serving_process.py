@@ -132,6 +132,26 @@ def test_without_a_file_descriptor_left_a_record_is_to_come_again(
 
 
 @pytest.mark.parametrize("kind", servers.SERVERS)
+def test_while_the_receiver_hangs_the_answer_is_503_after_the_time_for_one_post(
+    kind: str, tmp_path: Path
+) -> None:
+    with (
+        servers.receiver(Answer(delay=5)) as receiver,
+        servers.function(
+            tmp_path,
+            server=kind,
+            RULES_FILE=RULES,
+            RECEIVER_URL=receiver.url,
+            RECEIVER_TIMEOUT="300ms",
+            DELIVERY_TIMEOUT="20s",
+        ) as server,
+    ):
+        refused = server.post(ARTICLE)
+        assert refused.status_code == 503
+        assert "no answer in time" in refused.json()["detail"]
+
+
+@pytest.mark.parametrize("kind", servers.SERVERS)
 def test_copies_for_a_slower_member_leave_before_the_process_ends(
     kind: str, tmp_path: Path
 ) -> None:

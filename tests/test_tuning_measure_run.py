@@ -105,12 +105,12 @@ def test_a_url_keeps_its_port_path_and_query() -> None:
 
 
 def test_so_many_requests_are_under_way_all_the_time() -> None:
-    with answering(0.05) as port:
-        tally = driven(port, 4)
+    with servers.receiver(Answer(204, delay=0.05)) as receiver:
+        tally = driven(receiver.server.server_port, 4)
     assert not tally.failures
+    assert max(receiver.under_way) == 4
     assert min(tally.latencies) >= 0.049
-    most = 4 * (tally.seconds / 0.05 + 1)  # of four, each one after the other
-    assert 0.3 * most < len(tally.latencies) <= most
+    assert len(tally.latencies) <= 4 * (tally.seconds / 0.05 + 1), "each one after the other"
 
 
 def test_an_answer_that_is_not_2xx_is_a_failure_and_the_first_is_kept() -> None:
@@ -122,7 +122,7 @@ def test_an_answer_that_is_not_2xx_is_a_failure_and_the_first_is_kept() -> None:
 
 
 def test_a_connection_that_breaks_is_a_failure_and_another_is_made() -> None:
-    with servers.receiver(*[Answer(drop=True, delay=0.02)] * 12, Answer(204)) as receiver:
+    with servers.receiver(*[Answer(drop=True, delay=0.02)] * 3, Answer(204)) as receiver:
         tally = driven(receiver.server.server_port, 1, seconds=1.0)
     assert set(tally.failures) == {"connection lost"}
     assert tally.latencies
@@ -216,7 +216,7 @@ def test_the_function_is_started_measured_and_its_settings_are_recommended(
         assert sample.percentile(0) >= 0.0199  # the receiver's
         assert 0 < sample.throughput <= sample.concurrency / 0.02 * 1.5
     found = curve.load(folder / "curve.json")
-    assert 0.02 <= found.latency(1) < 0.5
+    assert found.latency(1) >= 0.02
     assert measure("--from", str(folder / "raw.json")) == 0
     again = capsys.readouterr().out
     assert again == out[: out.index("wrote to")]
