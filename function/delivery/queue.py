@@ -203,8 +203,10 @@ class Queue:
         return None
 
     def _wake_one(self) -> None:
-        """Let one more sender begin, where there is something for it to do."""
-        if self._items and self._taken < self._limit.now:
+        """Let one more sender begin, where there is something for it to do; at the end, let all."""
+        if self._closed:
+            self._changed.notify_all()
+        elif self._items and self._taken < self._limit.now:
             self._changed.notify()
 
     def _seconds_to_wait(self) -> float | None:
