@@ -42,13 +42,13 @@ def test_at_the_end_all_senders_end_also_those_that_waited_for_their_turn() -> N
     senders = [
         threading.Thread(target=take_until_the_end, args=arguments, daemon=True) for _ in range(3)
     ]
-    for sender in senders:
-        sender.start()
+    for thread in senders:
+        thread.start()
     wait_until(lambda: waited_for._idle == 3)
     waited_for.close()
     time.sleep(0.1)  # they look, and wait again: one alert is left, and somebody is busy
     waited_for.done()
-    for sender in senders:
-        sender.join(10)
-    assert not any(sender.is_alive() for sender in senders)
+    for thread in senders:
+        thread.join(10)
+    assert not any(thread.is_alive() for thread in senders)
     assert len(taken) == 2
