@@ -27,8 +27,8 @@ lint: $(VENV)/tests.stamp  ## ruff and mypy
 	@$(BIN)/ruff format --check
 	@$(BIN)/mypy
 
-bench: $(VENV)/tests.stamp  ## speed next to limits and peers, about 25 minutes; QUICK=1 for one short round
-	@$(BIN)/python -m benchmarks $(if $(QUICK),--quick) $(BENCH)
+bench: $(VENV)/tests.stamp  ## speed next to limits and peers, about 25 minutes; QUICK=1 for one short round, BASE=FOLDER beside another checkout
+	@$(BIN)/python -m benchmarks $(if $(QUICK),--quick) $(if $(BASE),--base "$(BASE)") $(BENCH)
 
 tuning: $(VENV)/tuning.stamp  ## measure a pod, simulate Knative's autoscaler: make tuning TUNING="measure --start"
 	@$(BIN)/python -m tuning $(or $(TUNING),--help)

@@ -1,6 +1,7 @@
 """``python -m benchmarks [--quick] [NAME...]`` measures; ``plots`` redraws from the last results.
 
-Names: capacity, cold-start, latency (needs capacity), pipeline, layers, matching. Without one: all.
+Names: capacity, cold-start, latency (needs capacity), pipeline, waiting, layers, matching. Without
+one: all.
 """
 
 from __future__ import annotations
@@ -13,6 +14,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from benchmarks import load, machine, report, results, suite
+from benchmarks.base import subjects
 from benchmarks.results import Results
 from benchmarks.subjects import CACHE, ROOT
 
@@ -27,6 +29,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     add("--quick", action="store_true", help="one short round: does it work, not how fast it is")
     add("--rounds", type=int, help=f"instead of {suite.FULL.rounds}")
     add("--output", type=Path, help="the JSON file, instead of the one that the docs show")
+    add("--base", type=Path, metavar="FOLDER", help="another checkout, to be measured beside ours")
     options = parser.parse_args(arguments)
     try:
         if "plots" in options.names:
@@ -53,7 +56,8 @@ def _measure(options: argparse.Namespace) -> int:
         plan = suite.Plan(options.rounds, plan.seconds)
     names = options.names or suite.NAMES
     start = time.monotonic()
-    found = suite.run(names, plan, Results(machine.facts(), []))
+    base = subjects(options.base.resolve()) if options.base else []
+    found = suite.run(names, plan, Results(machine.facts(), []), base)
     after = {
         "load_average_after": round(os.getloadavg()[0], 2),
         "minutes": round((time.monotonic() - start) / 60, 1),
@@ -61,7 +65,7 @@ def _measure(options: argparse.Namespace) -> int:
         "seconds_of_each_load": plan.seconds,
     }
     found = Results({**found.machine, **after}, found.runs)
-    complete = not (options.names or options.quick)
+    complete = not (options.names or options.quick or options.base)
     path = options.output or (LATEST if complete else CACHE / "results.json")
     results.write(found, path)
     print(report.text(found))

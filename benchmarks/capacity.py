@@ -12,7 +12,7 @@ from statistics import mean
 
 from benchmarks import load, matching, processes
 from benchmarks.load import Load, WrongAnswersError
-from benchmarks.servers import SHIPPED, Receiver, Server, receiving, serving
+from benchmarks.servers import Receiver, Server, receiving, serving
 from benchmarks.subjects import LIMITS, OURS, PEERS_ALL, PLAIN_ASGI, SERVERS, Subject
 from benchmarks.turns import TURNS, by_turns
 
@@ -62,12 +62,11 @@ def measure(case: Case, subjects: Sequence[Subject], seconds: float) -> dict[str
     """
     with ExitStack() as stack:
         receiver = stack.enter_context(_receiver(case))
-        rules = stack.enter_context(rule_file(case.rules))
         url = {"receiver_url": receiver.url} if receiver else {}
-        servers = {
-            subject.name: stack.enter_context(serving(subject, rules=rules, **url))
-            for subject in subjects
-        }
+        servers = {}
+        for subject in subjects:
+            rules = stack.enter_context(rule_file(case.rules, subject.rules))
+            servers[subject.name] = stack.enter_context(serving(subject, rules=rules, **url))
         turns = 1 if receiver else TURNS
 
         def warm_up(server: Server, _: int) -> None:
@@ -161,19 +160,18 @@ def _receiver(case: Case) -> Iterator[Receiver | None]:
     if case.receiver is None:
         yield None
         return
-    with receiving(case.receiver, one_at_a_time=case.one_at_a_time) as receiver:
+    with receiving(case.receiver, "one" if case.one_at_a_time else "") as receiver:
         yield receiver
 
 
 @contextmanager
-def rule_file(rules: int) -> Iterator[Path]:
+def rule_file(rules: int, shipped: Path) -> Iterator[Path]:
     """The shipped rule, and as many more as it takes to be so many."""
     if rules == 1:
-        yield SHIPPED
+        yield shipped
         return
     with tempfile.TemporaryDirectory(prefix="benchmarks-") as folder:
         path = Path(folder, "rules.yaml")
-        shipped = SHIPPED.read_text(encoding="utf-8")
         groups = matching.rule_file(matching.mix(rules - 1)).partition("\n")[2]
-        path.write_text(shipped + groups, encoding="utf-8")
+        path.write_text(shipped.read_text(encoding="utf-8") + groups, encoding="utf-8")
         yield path

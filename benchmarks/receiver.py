@@ -1,7 +1,7 @@
-"""A Notification Manager that takes its time: ``python -m benchmarks.receiver PORT MS [one]``.
+"""A Notification Manager that takes its time: ``python -m benchmarks.receiver PORT MS [HOW]``.
 
-With ``one`` it serves one request at a time; without, all at once. ``GET /`` answers how many POSTs
-and how many alerts it has taken.
+``one``: it serves one request at a time; without, all at once. ``pause``: it asks
+for a pause of 6 s at first. ``GET /`` answers how many POSTs and how many alerts it has got.
 """
 
 from __future__ import annotations
@@ -13,14 +13,16 @@ import sys
 from contextlib import nullcontext
 
 YES = b'{"Status":200,"Message":"Notification request accepted"}'
+PAUSE = b"HTTP/1.1 429 Too Many Requests\r\nretry-after: 6\r\ncontent-length: 0\r\n\r\n"
 
 
 class Receiver:
     """Takes ``seconds`` for each POST."""
 
-    def __init__(self, seconds: float, *, one_at_a_time: bool) -> None:
+    def __init__(self, seconds: float, how: str) -> None:
         self._seconds = seconds
-        self._turn = asyncio.Lock() if one_at_a_time else nullcontext()
+        self._turn = asyncio.Lock() if how == "one" else nullcontext()
+        self._first = PAUSE if how == "pause" else _response(YES)
         self._posts = 0
         self._alerts = 0
 
@@ -29,29 +31,30 @@ class Receiver:
         try:
             while True:
                 head = await reader.readuntil(b"\r\n\r\n")
-                writer.write(_response(await self._answer(head, reader)))
+                writer.write(await self._reply(head, reader))
         except (asyncio.IncompleteReadError, ConnectionError, asyncio.CancelledError):
             writer.close()
 
-    async def _answer(self, head: bytes, reader: asyncio.StreamReader) -> bytes:
+    async def _reply(self, head: bytes, reader: asyncio.StreamReader) -> bytes:
         if head.startswith(b"GET"):
-            return json.dumps({"posts": self._posts, "alerts": self._alerts}).encode()
+            counts = {"posts": self._posts, "alerts": self._alerts}
+            return _response(json.dumps(counts).encode())
         length = int(head.lower().split(b"content-length:")[1].split(b"\r\n")[0])
         body = await reader.readexactly(length)
         async with self._turn:
             await asyncio.sleep(self._seconds)
         self._posts += 1
         self._alerts += body.count(b'"startsAt"')
-        return YES
+        return self._first if self._posts == 1 else _response(YES)
 
 
 def _response(body: bytes) -> bytes:
     return b"HTTP/1.1 200 OK\r\ncontent-length: %d\r\n\r\n%b" % (len(body), body)
 
 
-async def main(port: int, seconds: float, *, one_at_a_time: bool) -> None:
+async def main(port: int, seconds: float, how: str) -> None:
     """Serve until SIGTERM."""
-    receiver = Receiver(seconds, one_at_a_time=one_at_a_time)
+    receiver = Receiver(seconds, how)
     server = await asyncio.start_server(receiver.serve, "127.0.0.1", port, backlog=1024)
     stop = asyncio.Event()
     asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, stop.set)
@@ -60,5 +63,5 @@ async def main(port: int, seconds: float, *, one_at_a_time: bool) -> None:
 
 
 if __name__ == "__main__":
-    where, milliseconds, *one = sys.argv[1:]
-    asyncio.run(main(int(where), float(milliseconds) / 1000, one_at_a_time=bool(one)))
+    where, milliseconds, *one_way = sys.argv[1:]
+    asyncio.run(main(int(where), float(milliseconds) / 1000, "".join(one_way)))

@@ -6,18 +6,19 @@ import re
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
-from benchmarks import capacity, cold_start, latency, layers, matching, pipeline
+from benchmarks import base, capacity, cold_start, latency, layers, matching, pipeline, waiting
 from benchmarks.goals import Goal, goals
 from benchmarks.results import Results, Spread, by_round, spread
+from benchmarks.rows import Row, pair
 from benchmarks.subjects import ROOT, SERVERS
 
 PAGE = ROOT / "docs" / "performance.md"
-Row = Sequence[str]
 
 
 def tables(results: Results) -> dict[str, list[Row]]:
     """Every table by its name in the page; the first row is the head. Empty ones are left out."""
     found = {
+        "base": base.rows(results),
         "goals": _goals(results),
         "capacity": _capacity(results, (capacity.NO_MATCH, capacity.HUNDRED, capacity.SOME)),
         "delivery": _capacity(
@@ -28,6 +29,7 @@ def tables(results: Results) -> dict[str, list[Row]]:
         "cold-start": _cold_start(results),
         "pipeline": _pipeline(results),
         "pods": _pods(results),
+        "waiting": waiting.rows(results),
         "matching": _matching(results),
         "steps": _steps(results),
         "layers": _layers(results),
@@ -88,18 +90,10 @@ def _goal(goal: Goal) -> Row:
     return (
         goal.name,
         f"{sign} {goal.wanted:g}",
-        *_pair(goal.found, ".2f"),
+        *pair(goal.found, ".2f"),
         verdict,
-        *_pair(goal.by_cpu, ".2f"),
+        *pair(goal.by_cpu, ".2f"),
     )
-
-
-def _pair(found: Spread | None, form: str, factor: float = 1) -> tuple[str, str]:
-    """Median and range as text."""
-    if not found:
-        return "", ""
-    low, high = found.low * factor, found.high * factor
-    return f"{found.median * factor:{form}}", f"{low:{form}} to {high:{form}}"
 
 
 def _capacity(results: Results, cases: Sequence[str]) -> list[Row]:
@@ -122,11 +116,11 @@ def _capacity(results: Results, cases: Sequence[str]) -> list[Row]:
         rows.append(
             (
                 f"{case}: {subject}",
-                *_pair(get("rate"), ",.0f"),
-                *_pair(get("cpu_us"), ",.0f"),
-                _pair(spread(own.values()), ".0f")[0],
-                _pair(get("load_core"), ".0f", 100)[0],
-                _pair(get("alerts_per_post"), ".1f")[0],
+                *pair(get("rate"), ",.0f"),
+                *pair(get("cpu_us"), ",.0f"),
+                pair(spread(own.values()), ".0f")[0],
+                pair(get("load_core"), ".0f", 100)[0],
+                pair(get("alerts_per_post"), ".1f")[0],
             )
         )
     return rows
@@ -150,7 +144,7 @@ def _latency(results: Results) -> list[Row]:
     for case in cases:
         for subject in sorted(results.subjects(latency.KIND, case)):
             values = {
-                value: _pair(results.spread(latency.KIND, case, subject, value), form)
+                value: pair(results.spread(latency.KIND, case, subject, value), form)
                 for value, form in (
                     ("rate", ",.0f"),
                     ("p50_ms", ".2f"),
@@ -183,10 +177,10 @@ def _cold_start(results: Results) -> list[Row]:
         rows.append(
             (
                 subject,
-                *_pair(get("seconds"), ".0f", 1000),
-                _pair(get("cpu_seconds"), ".0f", 1000)[0],
-                _pair(get("pss_mib"), ".0f")[0],
-                *_pair(get("seconds", cold_start.QUARTER), ".0f", 1000),
+                *pair(get("seconds"), ".0f", 1000),
+                pair(get("cpu_seconds"), ".0f", 1000)[0],
+                pair(get("pss_mib"), ".0f")[0],
+                *pair(get("seconds", cold_start.QUARTER), ".0f", 1000),
             )
         )
     return [rows[0], *sorted(rows[1:], key=lambda row: float(row[1]))]
@@ -205,9 +199,9 @@ def _pipeline(results: Results) -> list[Row]:
             rows.append(
                 (
                     f"{case.name}: {subject}",
-                    *_pair(get("records_per_second"), ",.0f"),
-                    _pair(get("function_cpu_us"), ",.0f")[0],
-                    _pair(get("source_cpu_us"), ",.0f")[0],
+                    *pair(get("records_per_second"), ",.0f"),
+                    pair(get("function_cpu_us"), ",.0f")[0],
+                    pair(get("source_cpu_us"), ",.0f")[0],
                 )
             )
     return rows
@@ -242,7 +236,7 @@ def _layers(results: Results) -> list[Row]:
     rows: list[Row] = [("one request, no match", "µs")]
     for subject in results.subjects(layers.KIND, layers.ALONE):
         found = results.spread(layers.KIND, layers.ALONE, subject, "us")
-        rows.append((subject, _pair(found, ".1f")[0]))
+        rows.append((subject, pair(found, ".1f")[0]))
     return rows
 
 
@@ -255,8 +249,8 @@ def _steps(results: Results) -> list[Row]:
         until = results.of(layers.KIND, case.name, subject.name, "cpu_us")
         step = by_round(lambda one, other: one - other, until, before) if before else until
         if until:
-            own = _pair(spread(step.values()), ".1f")[0]
-            rows.append((subject.name, *_pair(spread(until.values()), ".1f"), own))
+            own = pair(spread(step.values()), ".1f")[0]
+            rows.append((subject.name, *pair(spread(until.values()), ".1f"), own))
         before = until
     return rows
 
@@ -269,6 +263,6 @@ def _machine(results: Results) -> list[Row]:
         rows.append((name.replace("_", " "), str(value)))
     foreign = spread(run.values["neighbours"] for run in results.runs if run.kind == capacity.KIND)
     if foreign:
-        median, range_ = _pair(foreign, ".0f", 100)
+        median, range_ = pair(foreign, ".0f", 100)
         rows.append(("of the server's core, taken by others", f"{median} % ({range_})"))
     return rows

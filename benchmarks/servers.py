@@ -14,11 +14,11 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Literal
 
 from benchmarks import event, processes
 from benchmarks.subjects import CACHE, ROOT, Subject, environment
 
-SHIPPED = ROOT / "function" / "rules.yaml"
 _START = 60  # seconds; a peer's first start compiles its packages
 _PAUSE = 0.002  # seconds between two questions whether a server is ready
 
@@ -36,16 +36,19 @@ class Server:
 def serving(
     subject: Subject,
     receiver_url: str = "http://127.0.0.1:9/",
-    rules: Path = SHIPPED,
+    rules: Path | None = None,
     wrapper: Sequence[str] = (),
 ) -> Iterator[Server]:
-    """Start a subject; ``wrapper`` is a command that execs the one behind it."""
+    """Start a subject, with its own rules unless given.
+
+    ``wrapper`` is a command that execs the one behind it.
+    """
     port = free_port()
     logs = CACHE / "logs"
     logs.mkdir(parents=True, exist_ok=True)
     log = logs / (re.sub(r"\W+", "-", subject.name.lower()).strip("-") + ".txt")
     command = [*wrapper, *processes.pinned(processes.cores()[0], subject.command(port))]
-    environ = environment(subject, port, receiver_url, rules)
+    environ = environment(subject, port, receiver_url, rules or subject.rules)
     start = time.perf_counter()
     with processes.running(command, environ, subject.folder, log) as process:
         _wait(subject, port, process, log)
@@ -104,11 +107,11 @@ class Receiver:
 
 
 @contextmanager
-def receiving(milliseconds: float, *, one_at_a_time: bool = False) -> Iterator[Receiver]:
-    """A receiver that takes so long for each POST."""
+def receiving(milliseconds: float, how: Literal["", "one", "pause"] = "") -> Iterator[Receiver]:
+    """A receiver that takes so long for each POST; ``how`` as for benchmarks.receiver."""
     receiver = Receiver(free_port())
     command = _beside("receiver", str(receiver.port), str(milliseconds))
-    command += ["one"] if one_at_a_time else []
+    command += [how] if how else []
     CACHE.mkdir(parents=True, exist_ok=True)
     with processes.running(command, os.environ, ROOT, CACHE / "receiver.txt") as process:
         deadline = time.monotonic() + _START

@@ -33,6 +33,11 @@ class Subject:
     path: Path = ROOT
     prepare: Callable[[], str | None] = field(default=lambda: None)
 
+    @property
+    def rules(self) -> Path:
+        """The rules that our servers are shipped with."""
+        return self.path / "function" / "rules.yaml"
+
 
 # gunicorn_conf.py's settings, for applications that are not ours. A test compares the two.
 GUNICORN = {

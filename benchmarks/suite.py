@@ -6,14 +6,24 @@ import random
 import sys
 import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
-from benchmarks import capacity, checks, cold_start, latency, layers, matching, pipeline
+from benchmarks import (
+    capacity,
+    checks,
+    cold_start,
+    latency,
+    layers,
+    matching,
+    pipeline,
+    waiting,
+)
+from benchmarks.base import beside
 from benchmarks.load import WrongAnswersError
 from benchmarks.results import Results, Run
-from benchmarks.subjects import ASGI, EMPTY_FUNC, FLASK, OURS, PYTHON_PEERS, Subject
+from benchmarks.subjects import EMPTY_FUNC, PYTHON_PEERS, SERVERS, Subject
 
-NAMES = ("capacity", "cold-start", "latency", "pipeline", "layers", "matching")
+NAMES = ("capacity", "cold-start", "latency", "pipeline", "waiting", "layers", "matching")
 _PIPELINE_ROUNDS = 3
 
 
@@ -43,11 +53,16 @@ class Cell:
     measure: Callable[[], Mapping[str, Values]]
 
 
-def run(names: Sequence[str], plan: Plan, results: Results) -> Results:
-    """Measure what is named; raises SystemExit where a subject's answers are wrong."""
+def run(
+    names: Sequence[str], plan: Plan, results: Results, base: Sequence[Subject] = ()
+) -> Results:
+    """Measure what is named; raises SystemExit where a subject's answers are wrong.
+
+    ``base`` are servers of another checkout, which are measured beside ours in every case.
+    """
     runs = list(results.runs)
-    cases = _cases(plan) if "capacity" in names else []
-    starts = _starts(plan) if "cold-start" in names else []
+    cases = _cases(plan, base) if "capacity" in names else []
+    starts = beside(_starts(plan), base) if "cold-start" in names else []
     usable = _usable([*(subject for case in cases for subject in case.subjects), *starts])
     first = _cold_start([subject for subject in starts if subject.name in usable])
     for case in cases:
@@ -55,9 +70,11 @@ def run(names: Sequence[str], plan: Plan, results: Results) -> Results:
         first += _loaded(capacity.KIND, case, subjects, plan)
     runs += _rounds(first, plan.rounds)
     if "latency" in names:
-        runs += _rounds(_latency(plan, Results(results.machine, runs)), plan.rounds)
+        runs += _rounds(_latency(plan, Results(results.machine, runs), base), plan.rounds)
     if "pipeline" in names:
-        runs += _rounds(_pipeline(plan), min(plan.rounds, _PIPELINE_ROUNDS))
+        runs += _rounds(_pipeline(plan, base), min(plan.rounds, _PIPELINE_ROUNDS))
+    if "waiting" in names:
+        runs += _rounds(_waiting(), min(plan.rounds, _PIPELINE_ROUNDS))
     if "layers" in names:
         steps = _loaded(layers.KIND, layers.UNDER_LOAD, layers.UNDER_LOAD.subjects, plan)
         runs += layers.runs() + _rounds(steps, plan.rounds)
@@ -130,8 +147,9 @@ def _loaded(kind: str, case: capacity.Case, subjects: Sequence[Subject], plan: P
     return [cell([subject]) for subject in subjects]
 
 
-def _cases(plan: Plan) -> list[capacity.Case]:
-    return [case for case in capacity.CASES if plan.complete or case.name in _QUICK_CASES]
+def _cases(plan: Plan, base: Sequence[Subject]) -> list[capacity.Case]:
+    cases = [case for case in capacity.CASES if plan.complete or case.name in _QUICK_CASES]
+    return [replace(case, subjects=beside(case.subjects, base)) for case in cases]
 
 
 def _starts(plan: Plan) -> list[Subject]:
@@ -148,25 +166,33 @@ def _cold_start(subjects: Sequence[Subject]) -> list[Cell]:
         _say(why)
         return cells
     quarter = cold_start.measure_in_quarter
-    ours = [subject for subject in subjects if subject in OURS]
+    ours = [subject for subject in subjects if subject.kind == "ours"]
     return [*cells, *(cell(cold_start.QUARTER, subject, quarter) for subject in ours)]
 
 
-def _latency(plan: Plan, results: Results) -> list[Cell]:
+def _latency(plan: Plan, results: Results, base: Sequence[Subject]) -> list[Cell]:
     def cell(pair: Sequence[Subject], share: float) -> Cell:
         case, rate = latency.case(pair[0], share), latency.rate(results, pair[0], share)
-        return Cell(latency.KIND, case, lambda: latency.measure(pair, rate, plan.seconds))
+        subjects = beside(pair, base)
+        return Cell(latency.KIND, case, lambda: latency.measure(subjects, rate, plan.seconds))
 
     shares = latency.SHARES if plan.complete else (0.5,)
     return [cell(pair, share) for pair in latency.PAIRS for share in shares]
 
 
-def _pipeline(plan: Plan) -> list[Cell]:
+def _pipeline(plan: Plan, base: Sequence[Subject]) -> list[Cell]:
     def cell(case: pipeline.Case, subject: Subject) -> Cell:
         return _one(pipeline.KIND, case.name, subject, lambda: pipeline.measure(case, subject))
 
     cases = pipeline.CASES if plan.complete else pipeline.CASES[:1]
-    return [cell(case, subject) for case in cases for subject in (FLASK, ASGI)]
+    return [cell(case, subject) for case in cases for subject in beside(SERVERS, base)]
+
+
+def _waiting() -> list[Cell]:
+    def cell(subject: Subject) -> Cell:
+        return _one(waiting.KIND, waiting.CASE, subject, lambda: waiting.measure(subject))
+
+    return [cell(subject) for subject in SERVERS]
 
 
 def _say(text: str) -> None:

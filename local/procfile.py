@@ -20,9 +20,9 @@ READY_WITHIN = 30.0  # seconds
 _GRACE = 35.0  # seconds that the process has to answer what it has taken
 
 
-def web_command() -> list[str]:
-    """The command that the Procfile names `web`."""
-    for line in (ROOT / "Procfile").read_text(encoding="utf-8").splitlines():
+def web_command(folder: Path = ROOT) -> list[str]:
+    """The command that a checkout's Procfile names `web`; raises LookupError."""
+    for line in (folder / "Procfile").read_text(encoding="utf-8").splitlines():
         name, _, command = line.partition(":")
         if name == "web":
             return shlex.split(command)

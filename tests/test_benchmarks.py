@@ -78,7 +78,7 @@ def test_all_requests_are_equally_long_and_different() -> None:
 
 def test_a_hundred_rules_are_a_hundred() -> None:
     """The shipped rule is still among them."""
-    with capacity.rule_file(100) as path:
+    with capacity.rule_file(100, ASGI.rules) as path:
         rule_set = rules.load(path)
     assert len(rule_set.rules) == 100
     [record] = records.read(event.value(matches=True), None)
