@@ -55,16 +55,27 @@ def connections(deadline: Deadline, *, secure: bool) -> type[HTTPConnection]:
             except OSError as error:
                 raise NewConnectionError(self, f"no connection: {error}") from error
 
+        _parts: list[bytes] | None = None
+
+        def request(self, *arguments: Any, **options: Any) -> None:
+            """Send a request's head and body together: every packet wakes the receiver."""
+            parts = self._parts = []
+            try:
+                super().request(*arguments, **options)
+            finally:
+                self._parts = None
+            self.send(b"".join(parts))
+
         def send(self, data: Any) -> None:
-            """Send a body or a head, in pieces where TLS would look at the time for each alone."""
-            if not isinstance(data, bytes):
-                super().send(data)
+            """Send bytes, in pieces where TLS would look at the time for each alone."""
+            if self._parts is not None:
+                self._parts.append(data)
                 return
-            view = memoryview(data)
-            for start in range(0, len(view), _PIECE):
-                if self.sock is not None:
-                    self.sock.settimeout(deadline.left())
-                super().send(view[start : start + _PIECE])
+            if self.sock is None:
+                self.connect()
+            for start in range(0, len(data), _PIECE):
+                self.sock.settimeout(deadline.left())
+                self.sock.sendall(data[start : start + _PIECE])
 
     return Connection
 
@@ -158,9 +169,7 @@ class _Response(HTTPResponse):
     def __init__(
         self, sock: socket.socket, *arguments: Any, deadline: Deadline, **options: Any
     ) -> None:
-        super().__init__(sock, *arguments, **options)
-        self.fp.close()
-        self.fp = io.BufferedReader(_Reader(sock, deadline))
+        super().__init__(_Reading(sock, deadline), *arguments, **options)  # type: ignore[arg-type] # it makes a file of it, and nothing else
 
     def _read_status(self) -> tuple[str, int, str]:
         # http.client passes over 100 alone, and takes 103 (Early Hints) for the answer.
@@ -169,6 +178,18 @@ class _Response(HTTPResponse):
             if not 100 <= status < 200:
                 return version, status, reason
             parse_headers(self.fp)
+
+
+class _Reading:
+    """A socket whose file reads until the deadline."""
+
+    def __init__(self, sock: socket.socket, deadline: Deadline) -> None:
+        self._socket = sock
+        self._deadline = deadline
+
+    def makefile(self, _mode: str) -> io.BufferedReader:
+        """For http.client."""
+        return io.BufferedReader(_Reader(self._socket, self._deadline))
 
 
 class _Reader(io.RawIOBase):

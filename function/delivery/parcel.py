@@ -156,8 +156,7 @@ class ClusterParcel(Parcel):
 
 def weight(alert: Alert) -> int:
     """About how many bytes an alert takes while it waits."""
-    labels, annotations = alert.labels.values(), alert.annotations.values()
-    return _ALERT + sum(map(len, labels)) + sum(map(len, annotations))
+    return _ALERT + len("".join((*alert.labels.values(), *alert.annotations.values())))
 
 
 def _preference(result: Result) -> int:

@@ -11,7 +11,7 @@ import time
 from collections import deque
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import replace
-from threading import Condition
+from threading import Condition, Lock
 
 from function.delivery.adaptive import AdaptiveLimit
 from function.delivery.health import Health
@@ -44,7 +44,8 @@ class Queue:
         self._copies_at = 0.0  # the member has just failed, and what waits are copies
         self._closed = False
         self._idle = 0  # senders that wait for something
-        self._changed = Condition()  # guards all of the above that changes
+        self._lock = Lock()  # guards all of the above that changes
+        self._changed = Condition(self._lock)
 
     def __len__(self) -> int:
         """How many alerts wait."""
@@ -58,7 +59,7 @@ class Queue:
     def put(self, parcel: Parcel) -> None:
         """Take over a request's alerts; they are settled at once where waiting would be in vain."""
         now = time.monotonic()
-        with self._changed:
+        with self._lock:
             problem = self._why_not_now(now, parcel)
             if problem is None:
                 self._items.extend((parcel, index) for index in range(len(parcel.alerts)))
@@ -74,7 +75,7 @@ class Queue:
         Into a list of the caller's, so that none is lost where memory runs out on the way. The
         caller says ``done`` afterwards.
         """
-        with self._changed:
+        with self._lock:
             while (seconds := self._seconds_to_wait()) != 0:
                 if self._closed and not self._items:
                     return False
@@ -107,30 +108,34 @@ class Queue:
 
     def done(self) -> None:
         """A sender is done with what it took."""
-        with self._changed:
+        with self._lock:
             self._taken = max(0, self._taken - 1)
             self._wake_one()
 
     def note(self, outcome: Outcome, seconds: float) -> None:
         """A POST came to this, and took so long."""
-        with self._changed:
+        with self._lock:
             self._health.note(outcome)
             self._limit.learn(seconds)
 
     def settle(self, items: Iterable[Item], result: Result) -> None:
         """Tell what became of alerts. Copies are tried again for as long as they have time."""
+        if isinstance(result, Accepted):
+            for parcel, index in items:
+                parcel.settle(index, self, result)
+            return
         if isinstance(result, Refused | Unavailable):
             result = replace(result, detail=f"{self.address}: {result.detail}")
         again = [item for item in items if self._is_to_try_again(item, result)]
         if again:
-            with self._changed:
+            with self._lock:
                 self._copies_at = time.monotonic() + _COPIES_AFTER
                 self._push(again)
 
     def pause(self, items: Sequence[Item], asked: Unavailable) -> None:
         """The receiver asks for a pause: alerts that can wait until its end leave together then."""
         now = time.monotonic()
-        with self._changed:
+        with self._lock:
             self._pause_until = max(self._pause_until, now + (asked.retry_after or 0))
             self._push(items)
             verdicts = {item[0]: self._why_not_pause(now, item[0]) for item in self._items}
@@ -151,7 +156,7 @@ class Queue:
         """All other members have failed: alerts that only waited as copies may have to go."""
         if self.pause_left() <= 0:
             return
-        with self._changed:
+        with self._lock:
             problem = self._why_not_pause(time.monotonic(), parcel)
             if problem is None:
                 return
@@ -161,14 +166,14 @@ class Queue:
 
     def refuse_all(self, problem: Unavailable) -> None:
         """Nobody can post anything."""
-        with self._changed:
+        with self._lock:
             waiting = [*self._items]
             self._keep(lambda _item: False)
         self.settle(waiting, problem)
 
     def close(self) -> None:
         """Let senders end when nothing waits any more; what is put in later is refused."""
-        with self._changed:
+        with self._lock:
             self._closed = True
             self._changed.notify_all()
 
@@ -222,8 +227,7 @@ class Queue:
         wanted = parcel.settle(index, self, result)
         if wanted and not self._closed and time.monotonic() + _COPIES_AFTER < parcel.deadline:
             return True
-        if not isinstance(result, Accepted):
-            parcel.give_up(index, self)
+        parcel.give_up(index, self)
         return False
 
     def _push(self, items: Sequence[Item]) -> None:

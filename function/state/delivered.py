@@ -33,8 +33,8 @@ class Delivered:
     def remember(self, key: bytes, nanoseconds: int) -> None:
         """Remember a key from now for so long."""
         now = self._clock()
+        self._until.pop(key, None)
         self._until[key] = now + nanoseconds
-        self._until.move_to_end(key)
         while self._until and self._is_over(now):
             self._until.popitem(last=False)
 

@@ -78,15 +78,23 @@ class State:
         if settled is not None:  # within another one: a claim that followed has failed at once
             settled.append((claim, result))
             return
-        self._local.settled = settled = deque([(claim, result)])
+        step = self._settled(claim, result)
+        if not step.owned:
+            self._carry_out(step)
+            return
+        self._local.settled = settled = deque()
         try:
+            self._carry_out(step)
             while settled:
-                step = _Step()
-                with self._lock:
-                    self._settle(*settled.popleft(), step)
-                self._carry_out(step)
+                self._carry_out(self._settled(*settled.popleft()))
         finally:
             self._local.settled = None
+
+    def _settled(self, claim: Claim, result: Result) -> _Step:
+        step = _Step()
+        with self._lock:
+            self._settle(claim, result, step)
+        return step
 
     def _carry_out(self, step: _Step) -> None:
         """What a step has decided, without the lock."""
@@ -132,10 +140,12 @@ class State:
         for key in claim.keys:
             if self._under_way.get(key) is claim:
                 del self._under_way[key]
-        waiters, claim.waiters = claim.waiters, []
         step.told.append((claim, result))
         if isinstance(result, Accepted):
             self._remember(claim)
+        if not claim.waiters:
+            return
+        waiters, claim.waiters = claim.waiters, []
         left = [waiter for waiter in waiters if not self._share(claim, waiter, result, step)]
         if left:
             self._succeed(left, result, step)
@@ -183,6 +193,8 @@ class State:
 
 class _Step:
     """What is to be done when the lock is free: POSTs to make, and results to tell."""
+
+    __slots__ = ("owned", "told")
 
     def __init__(self) -> None:
         self.owned: list[Claim] = []

@@ -34,9 +34,14 @@ def combined(one: Outcome, other: Outcome) -> Outcome:
     return max(one, other, key=_weight)
 
 
+_WEIGHTS = {
+    kind: weight
+    for weight, kind in enumerate((DeliveredBefore, HeldBack, Accepted, Refused, Unavailable))
+}
+
+
 def _weight(outcome: Outcome) -> int:
-    kinds = (DeliveredBefore, HeldBack, Accepted, Refused, Unavailable)
-    return kinds.index(type(outcome))
+    return _WEIGHTS[type(outcome)]
 
 
 class Reservation:
@@ -64,7 +69,8 @@ class Reservation:
             if isinstance(outcome, Exception):
                 self.future.set_exception(outcome)
                 return
-            self._outcomes[index] = combined(self._outcomes[index], outcome)
+            known = self._outcomes[index]
+            self._outcomes[index] = outcome if known is _NOTHING else combined(known, outcome)
             self._left -= 1
             if self._left:
                 return
