@@ -13,8 +13,8 @@ import pytest
 ROOT = Path(__file__).resolve().parent.parent
 FUNCTION = ROOT / "function"
 
-# CONTRIBUTING.md's table: each room, and the rooms that it may import, from top to bottom as a
-# request flows. A new module has to find its place there.
+# CONTRIBUTING.md's table: each module or package, and those that it may import, from top to bottom
+# as a request flows. A new module has to find its place there.
 _PAGE = (ROOT / "CONTRIBUTING.md").read_text(encoding="utf-8")
 MAY_IMPORT = dict(re.findall(r"^\| `(\w+)` \| .+ \| ?([\w ]*)\|$", _PAGE, re.MULTILINE))
 ONLY_IN = {
@@ -84,14 +84,14 @@ def test_a_library_is_imported_only_where_it_belongs(library: str, files: str) -
     assert using <= set(files.split())
 
 
-def test_the_map_has_every_room_and_no_other() -> None:
+def test_the_map_has_every_module_and_no_other() -> None:
     assert set(MAY_IMPORT) == {module_of(path) for path in FILES}
 
 
 def test_the_map_is_in_the_order_in_which_imports_go() -> None:
     order = [*MAY_IMPORT]
-    for room, below in MAY_IMPORT.items():
-        assert all(order.index(each) > order.index(room) for each in below.split()), room
+    for module, below in MAY_IMPORT.items():
+        assert all(order.index(each) > order.index(module) for each in below.split()), module
 
 
 @pytest.mark.parametrize("path", FILES, ids=lambda path: str(path.relative_to(FUNCTION)))
