@@ -45,7 +45,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
 def _name(text: str) -> str:
     known = (*suite.NAMES, "plots")
     if text not in known:
-        raise argparse.ArgumentTypeError(f"{text!r} is none of {', '.join(known)}")
+        raise argparse.ArgumentTypeError(f"{text!r} is not one of {', '.join(known)}")
     return text
 
 

@@ -49,7 +49,7 @@ def _wrong(subject: Subject, server: Server, bodies: list[dict[str, Any]]) -> It
     if len(labels) != 1 or not labels[0].items() >= _LABELS.items():
         yield f"a record that matches made it post {labels}, not one alert with {_LABELS}"
     if subject.kind == "ours" and (exchange(server.port, _NO_EVENT) or 0) // 100 != 4:
-        yield "a request that is no CloudEvent is not answered with 4xx"
+        yield "a request that is not a CloudEvent is not answered with 4xx"
 
 
 @contextmanager

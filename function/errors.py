@@ -7,11 +7,11 @@
     │  ├─ SettingsError       an environment variable
     │  └─ RulesError          the rule file; problems read file:line: path: message
     └─ RequestError           this request cannot be acknowledged; carries its HTTP status
-       ├─ EventError             400   no CloudEvent, or a broken one
+       ├─ EventError             400   not a CloudEvent, or a broken one
        │  ├─ ContentTooLarge     413   body over MAX_BODY_BYTES
        │  └─ UnsupportedContent  415   a content type that holds no log record
        ├─ BodyIncomplete         503   the request broke off; sent again, it may arrive whole
-       ├─ RecordError            400   the event's data is no log record
+       ├─ RecordError            400   the event's data is not a log record
        ├─ AlertRefused           422   the receiver will never take this alert
        └─ ReceiverUnavailable    503   the receiver may take it later
           └─ QueueFull           503   too much is waiting for it already
@@ -64,7 +64,7 @@ class RequestError(FunctionError):
 
 
 class EventError(RequestError):
-    """The HTTP message is no CloudEvent, or a broken one."""
+    """The HTTP message is not a CloudEvent, or a broken one."""
 
     status = 400
     title = "Not a valid CloudEvent"
@@ -96,7 +96,7 @@ class BodyIncomplete(RequestError):
 
 
 class RecordError(RequestError):
-    """The event's data is no log record: not JSON, or no JSON object."""
+    """The event's data is not a log record: not JSON, or not a JSON object."""
 
     status = 400
     title = "Not a log record"

@@ -181,7 +181,7 @@ def _time(value: JSON, name: str) -> int | None:
             return timestamps.parse(value)
     except ValueError:
         pass
-    raise EventError(f"attribute {name} is {_excerpt(value)}, which is no RFC 3339 timestamp")
+    raise EventError(f"attribute {name} is {_excerpt(value)}, which is not an RFC 3339 timestamp")
 
 
 def _json(body: bytes) -> tuple[JSON, str]:

@@ -47,7 +47,7 @@ def _log_level(text: str) -> str:
 
 def _one_of(text: str, choices: tuple[str, ...]) -> str:
     if text not in choices:
-        raise ValueError(f"{text!r} is none of {', '.join(choices)}")
+        raise ValueError(f"{text!r} is not one of {', '.join(choices)}")
     return text
 
 
@@ -62,14 +62,14 @@ def _url(text: str) -> str:
     except ValueError:
         usable = False
     if not usable:
-        raise ValueError("it is no http:// or https:// URL")  # never repeats it: it may be a secret
+        raise ValueError("it is not an http:// or https:// URL")  # it may be a secret
     return text
 
 
 def _path(text: str) -> str:
     path = text.removesuffix("/")
     if not path.startswith("/") or path == "/" or not path.isascii() or set(path) & set("<>?# "):
-        raise ValueError(f"{text!r} is no path such as /records")
+        raise ValueError(f"{text!r} is not a path such as /records")
     if path in OWN_PATHS:
         raise ValueError(f"{path} is a page of the function's own")
     return path
@@ -85,7 +85,7 @@ def _seconds(text: str) -> float:
 def _port(text: str) -> int:
     number = _count(text)
     if number > 65_535:
-        raise ValueError(f"{text!r} is no port")
+        raise ValueError(f"{text!r} is not a port")
     return number
 
 
@@ -93,7 +93,7 @@ def _address(text: str) -> tuple[str, int]:
     """The first of a comma-separated list of addresses, as host and port."""
     host, _, port = text.partition(",")[0].strip().rpartition(":")
     if not host:
-        raise ValueError(f"{text!r} is no address such as 127.0.0.1:8080 or [::]:8080")
+        raise ValueError(f"{text!r} is not an address such as 127.0.0.1:8080 or [::]:8080")
     return host, _port(port)
 
 
@@ -103,7 +103,7 @@ def _size(text: str) -> int:
 
 def _count(text: str) -> int:
     if not (text.isascii() and text.isdigit()):
-        raise ValueError(f"{text!r} is no whole number")
+        raise ValueError(f"{text!r} is not a whole number")
     return _positive(int(text))
 
 

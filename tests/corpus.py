@@ -28,7 +28,7 @@ def lines(path: Path) -> list[bytes]:
 
 
 def unescaped(text: str) -> str:
-    r"""Finish a truth's text: where bytes were no UTF-8, it still has their ``\xhh``."""
+    r"""Finish a truth's text: where bytes were not UTF-8, it still has their ``\xhh``."""
     raw = re.sub(rb"\\x([89a-f][0-9a-f])", lambda m: bytes.fromhex(m[1].decode()), text.encode())
     return raw.decode("utf-8", "replace")
 

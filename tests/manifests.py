@@ -58,7 +58,9 @@ def leaves(value: Any, path: str = "") -> Iterator[tuple[str, Any]]:
 def iso_duration(text: str) -> float:
     """Read the ISO 8601 durations that a KafkaSource takes, PT90S and PT0.3S, as seconds."""
     found = re.fullmatch(r"PT(\d+(?:\.\d+)?)S", text)
-    assert found, f"{text!r} is no duration like PT90S: nobody tells until the source is reconciled"
+    assert found, (
+        f"{text!r} is not a duration like PT90S: nobody tells until the source is reconciled"
+    )
     return float(found[1])
 
 

@@ -1,4 +1,4 @@
-"""Programs that are no Python packages: found, or the test skips and says what to install.
+"""Programs that are not Python packages: found, or the test skips and says what to install.
 
 ``REQUIRE_REAL=kafka,alertmanager`` makes such a skip a failure, so that CI cannot pass by skipping.
 """

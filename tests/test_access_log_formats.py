@@ -2,7 +2,7 @@ r"""Envoy's, Istio's and Traefik's lines and JSON access logs, from their docume
 
 Each ``tests/access_logs/NAME.log`` stands beside ``NAME-expected.jsonl``: one object a line, with
 every field that the line has to give. They were written by hand from the formats' definitions, with
-404 wherever it is no status.
+404 wherever it is not a status.
 """
 
 from __future__ import annotations

@@ -200,7 +200,9 @@ def test_an_optional_attribute_is_left_out_or_has_a_value(name: str) -> None:
 
 @pytest.mark.parametrize("time", ["", "yesterday", "2026-08-07", "2026-08-07T10:15:30", "1e9"])
 def test_a_time_that_is_no_rfc_3339_timestamp_with_a_zone_is_refused(time: str) -> None:
-    with pytest.raises(EventError, match=f'ce-time is "{time}", which is no RFC 3339 timestamp'):
+    with pytest.raises(
+        EventError, match=f'ce-time is "{time}", which is not an RFC 3339 timestamp'
+    ):
         events.read({**BINARY, "ce-time": time}, b"{}")
 
 

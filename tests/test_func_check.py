@@ -31,7 +31,7 @@ ROOT = Path(__file__).resolve().parent.parent
 @pytest.fixture(scope="module")
 def tree(tmp_path_factory: pytest.TempPathFactory) -> Path:
     if shutil.which("git") is None or not (ROOT / ".git").exists():
-        pytest.skip("this is no git checkout: nobody knows what belongs to the repository")
+        pytest.skip("this is not a git checkout: nobody knows what belongs to the repository")
     return sources.clone(tmp_path_factory.mktemp("clone") / "logs-handler")
 
 
@@ -52,7 +52,7 @@ def test_a_folder_that_is_no_checkout_is_named(
     monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
     monkeypatch.setattr(sources, "ROOT", tmp_path)
-    with pytest.raises(LookupError, match=f"{tmp_path} is no git checkout"):
+    with pytest.raises(LookupError, match=f"{tmp_path} is not a git checkout"):
         sources.clone(tmp_path / "clone")
 
 

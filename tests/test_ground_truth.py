@@ -90,7 +90,7 @@ def test_every_line_in_a_kafka_value_says_the_same(log: Log, *, whole: bool) -> 
 
 
 def values(line: str) -> Iterator[bytes]:
-    """The line in Kafka values as shippers write them, bytes that are no UTF-8 as they are."""
+    """The line in Kafka values as shippers write them, bytes that are not UTF-8 as they are."""
     kubernetes = {"pod_name": "wordpress-v1-f54f697c5-hdn2z", "namespace_name": "demo-project"}
     for record in (
         {"@timestamp": START + 0.5, "log": line + "\n", "kubernetes": kubernetes},

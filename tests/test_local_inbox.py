@@ -268,7 +268,7 @@ ALERTMANAGER = {
     "endsAt alone, in the past": LABELS % '"endsAt":"2021-08-25T01:54:36Z"',
     "endsAt empty": LABELS % '"endsAt":""',
     "startsAt far in the future": LABELS % '"startsAt":"9999-01-01T00:00:00Z"',
-    "generatorURL that is no URI": LABELS % '"generatorURL":"not a uri"',
+    "generatorURL that is not a URI": LABELS % '"generatorURL":"not a uri"',
     "generatorURL empty": LABELS % '"generatorURL":""',
     "generatorURL with another scheme": LABELS % '"generatorURL":"ftp://x"',
     "generatorURL that is a path": LABELS % '"generatorURL":"/a"',
@@ -333,7 +333,7 @@ OBSERVED = {
     "a label name with a dash": (400, '"invalid label set: invalid name \\"http-method\\""\n'),
     "an annotation name with a dash": (400, '"invalid annotations: invalid name \\"a-b\\""\n'),
     "endsAt before startsAt": (400, '"start time must be before end time"\n'),
-    "generatorURL that is no URI": (
+    "generatorURL that is not a URI": (
         422,
         '{"code":601,"message":"0.generatorURL in body must be of type uri: \\"not a uri\\""}',
     ),

@@ -63,7 +63,7 @@ def names(requirements: list[str]) -> set[str]:
 
 
 def ignored() -> list[str]:
-    """Read the lines of .funcignore that are no comments."""
+    """Read the lines of .funcignore that are not comments."""
     lines = (ROOT / ".funcignore").read_text().splitlines()
     return [line for line in lines if line and not line.startswith("#")]
 
@@ -177,7 +177,7 @@ def test_funcignore_keeps_what_the_image_is_made_of() -> None:
 def test_everything_in_the_repository_is_either_sent_or_ignored() -> None:
     git = shutil.which("git")
     if git is None or not (ROOT / ".git").exists():
-        pytest.skip("this is no git checkout: nobody knows what belongs to the repository")
+        pytest.skip("this is not a git checkout: nobody knows what belongs to the repository")
     listing = subprocess.run(
         [git, "-C", str(ROOT), "ls-files"], capture_output=True, text=True, check=True
     )

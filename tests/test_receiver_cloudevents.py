@@ -140,9 +140,9 @@ class TestOverrides:
     @pytest.mark.parametrize(
         ("text", "problem"),
         [
-            ("cluster=prod", "it is no JSON: unexpected character"),
-            ("[]", 'it is no object such as {"extensions": {"cluster": "prod"}}'),
-            ('{"extensions": ["a"]}', "it is no object such as"),
+            ("cluster=prod", "it is not JSON: unexpected character"),
+            ("[]", 'it is not an object such as {"extensions": {"cluster": "prod"}}'),
+            ('{"extensions": ["a"]}', "it is not an object such as"),
             ('{"extensions": {"a-b": "c"}}', 'the extension "a-b" has a name with more than'),
             ('{"extensions": {"": "c"}}', 'the extension "" has a name with more than'),
             ('{"extensions": {"a": 1}}', 'the extension "a" needs a text in double quotes'),

@@ -41,7 +41,7 @@ def test_every_receiver_has_its_section_in_the_docs(name: str) -> None:
 
 
 def test_overrides_that_cannot_be_used_are_refused() -> None:
-    with pytest.raises(ValueError, match="it is no JSON"):
+    with pytest.raises(ValueError, match="it is not JSON"):
         receivers.create("cloudevents", [URL], "{")
 
 

@@ -109,7 +109,7 @@ class Line:
 
     nanoseconds: int
     length: int | None  # in bytes, without the newline; None where it comes in several parts
-    status: int | None  # None where it is no access log
+    status: int | None  # None where it is not an access log
 
 
 @all_captures
@@ -198,7 +198,7 @@ def test_the_nodes_own_services() -> None:
         at("2026-11-22T12:24:17", 597_836_278),
         at("2026-11-22T12:24:18", 597_736_742),
     ]
-    # A quoted request and a 404 behind it, in a line that is no access log.
+    # A quoted request and a 404 behind it, in a line that is not an access log.
     assert {record.access_log for record in found} == {None}
 
 
@@ -365,7 +365,7 @@ def test_the_request_is_parsed_from_the_text_and_only_once() -> None:
             {"time": "2021-08-25T01:54:38Z", "log": "2020-08-25T01:54:37.1Z stdout F x"},
             at("2021-08-25T01:54:38"),
         ),
-        # A minute later, or anything earlier, is no parser that failed.
+        # A minute later, or anything earlier, is not a parser that failed.
         ({"@timestamp": 1629856538, "time": "2021-08-25T01:54:38Z"}, at("2021-08-25T01:55:38")),
         ({"@timestamp": 1629856478, "time": "2031-08-25T01:54:38Z"}, at("2021-08-25T01:54:38")),
         # Only one of them, in every form.

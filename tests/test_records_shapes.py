@@ -106,7 +106,7 @@ def test_a_key_that_comes_twice_has_its_last_value() -> None:
     assert (record.log, record.pod) == ("b", "p")
 
 
-# What Fluent Bit writes that is no JSON.
+# What Fluent Bit writes that is not JSON.
 
 
 @pytest.mark.parametrize("number", [b"nan", b"-nan", b"inf", b"-inf"])

@@ -89,5 +89,5 @@ def test_no_refusal_has_a_status_that_kafkasource_takes_for_another(
 
 
 def test_that_all_is_well_is_said_without_a_body() -> None:
-    # A Broker or Channel answers 502 for us when a 2xx holds something that is no event.
+    # A Broker or Channel answers 502 for us when a 2xx holds something that is not an event.
     assert replies.Reply(204, {}, b"") == replies.NO_CONTENT

@@ -139,7 +139,7 @@ class TestMatchers:
 
     @pytest.mark.parametrize("matcher", ["status != 200", "method !~ POST", "bytes < 5", "path = "])
     def test_on_the_request_hold_for_no_line_that_reports_none(self, matcher: str) -> None:
-        # Or "status != 200" would fire for every line that is no access log.
+        # Or "status != 200" would fire for every line that is not an access log.
         assert not fires(matcher, on=record("just text"))
 
     def test_on_the_line_hold_for_no_record_without_text(self) -> None:
@@ -194,15 +194,15 @@ class TestMistakes:
             ("stats = 404", 'unknown field "stats"; did you mean "status"?'),
             ("level = error", "(record.level names a key of the record)"),
             ("status", "has no operator: write one of = != =~ !~ |= < <= > >="),
-            ("status = teapot", "'teapot' is no number to compare status with"),
-            ("status > 4_x", "'4_x' is no number to compare status with"),
-            ("status = 4_04", "'4_04' is no number to compare status with"),
-            ("status > nan", "'nan' is no number to compare status with"),
-            ("record..x = 1", "'record..x' is no path"),
+            ("status = teapot", "'teapot' is not a number to compare status with"),
+            ("status > 4_x", "'4_x' is not a number to compare status with"),
+            ("status = 4_04", "'4_04' is not a number to compare status with"),
+            ("status > nan", "'nan' is not a number to compare status with"),
+            ("record..x = 1", "'record..x' is not a path"),
             ('pod = "x', "starts with a quote and does not end with one"),
             ("log =~ (?<=a)b", "RE2 cannot use '(?<=a)b': invalid perl operator: (?<="),
             ("log =~ a{2000}", "RE2 cannot use 'a{2000}': invalid repetition size: {2000}"),
-            ("= 404", "is no matcher: write FIELD OPERATOR VALUE"),
+            ("= 404", "is not a matcher: write FIELD OPERATOR VALUE"),
         ],
     )
     def test_in_a_matcher_are_named_with_what_to_write_instead(
@@ -224,10 +224,11 @@ class TestMistakes:
         assert problems_of(text) == [
             '5: groups[0].rules[0].match[0]: unknown operator "=="; did you mean "="?',
             "6: groups[0].rules[0].labels.severity: YAML reads 'no' as a boolean: put it in quotes",
-            '6: groups[0].rules[0].labels: "my-label" is no label name: letters, digits and _ only',
+            '6: groups[0].rules[0].labels: "my-label" is not a label name: '
+            "letters, digits and _ only",
             '6: groups[0].rules[0].labels.pod: template names the unknown field "pood"; '
             'did you mean "pod"? (record.pood reads the record)',
-            "7: groups[0].rules[0].keep_firing_for: '5 minutes' is no duration: "
+            "7: groups[0].rules[0].keep_firing_for: '5 minutes' is not a duration: "
             "write 25s, 500ms or 1h30m",
             '9: groups[0].rules[1]: unknown key "macth"; did you mean "match"?',
             "8: groups[0].rules[1]: needs match",

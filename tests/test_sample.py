@@ -99,7 +99,7 @@ def _second(record: dict[str, Any]) -> str:
 
 
 def _asked_for(request_line: str) -> tuple[str, str]:
-    r"""Method and path of a request line; the truth keeps bytes that are no UTF-8 as \xhh."""
+    r"""Method and path of a request line; the truth keeps bytes that are not UTF-8 as \xhh."""
     method, target = request_line.split(" ")[:2]
     path = re.sub(r"^[a-z]+://[^/?]+", "", target).partition("?")[0]
     return method, re.sub(r"\\x[89a-f][0-9a-f]", "\N{REPLACEMENT CHARACTER}", path)

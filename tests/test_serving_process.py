@@ -67,7 +67,7 @@ def test_requests_that_wait_for_their_alerts_are_answered_before_the_process_end
 @pytest.mark.parametrize(
     ("settings", "message"),
     [
-        ({"RECEIVER": "pager"}, "RECEIVER: 'pager' is none of "),
+        ({"RECEIVER": "pager"}, "RECEIVER: 'pager' is not one of "),
         ({"RULES_FILE": "/nowhere/rules.yaml"}, "/nowhere/rules.yaml: cannot read the rule file"),
     ],
 )

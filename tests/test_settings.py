@@ -88,21 +88,21 @@ def test_durations_and_sizes_are_written_with_units() -> None:
         (
             "RECEIVER",
             "pager",
-            "'pager' is none of notification-manager, alertmanager, slack, cloudevents, reply",
+            "'pager' is not one of notification-manager, alertmanager, slack, cloudevents, reply",
         ),
-        ("RECEIVER_URL", "am:9093", "it is no http:// or https:// URL"),
-        ("RECEIVER_URL", "ftp://am/", "it is no http:// or https:// URL"),
-        ("RECEIVER_URL", "http://:80/", "it is no http:// or https:// URL"),
-        ("RECEIVER_TIMEOUT", "5", "'5' is no duration: write 25s, 500ms or 1h30m"),
+        ("RECEIVER_URL", "am:9093", "it is not an http:// or https:// URL"),
+        ("RECEIVER_URL", "ftp://am/", "it is not an http:// or https:// URL"),
+        ("RECEIVER_URL", "http://:80/", "it is not an http:// or https:// URL"),
+        ("RECEIVER_TIMEOUT", "5", "'5' is not a duration: write 25s, 500ms or 1h30m"),
         ("RECEIVER_TIMEOUT", "0s", "it must be longer than 0s"),
         ("DELIVERY_CONCURRENCY", "0", "it must be at least 1"),
-        ("THREADS", "many", "'many' is no whole number"),
-        ("MAX_BODY_BYTES", "1MB", "'1MB' is no size: write 1048576, 512KiB or 1MiB"),
-        ("RECORDS_PATH", "records", "'records' is no path such as /records"),
-        ("RECORDS_PATH", "/", "'/' is no path such as /records"),
-        ("LOG_LEVEL", "loud", "'loud' is none of debug, info, warning, error"),
-        ("PORT", "70000", "'70000' is no port"),
-        ("LISTEN_ADDRESS", "8080", "'8080' is no address such as 127.0.0.1:8080 or [::]:8080"),
+        ("THREADS", "many", "'many' is not a whole number"),
+        ("MAX_BODY_BYTES", "1MB", "'1MB' is not a size: write 1048576, 512KiB or 1MiB"),
+        ("RECORDS_PATH", "records", "'records' is not a path such as /records"),
+        ("RECORDS_PATH", "/", "'/' is not a path such as /records"),
+        ("LOG_LEVEL", "loud", "'loud' is not one of debug, info, warning, error"),
+        ("PORT", "70000", "'70000' is not a port"),
+        ("LISTEN_ADDRESS", "8080", "'8080' is not an address such as 127.0.0.1:8080 or [::]:8080"),
     ],
 )
 def test_a_value_that_cannot_be_used_is_named_with_what_to_write(
@@ -189,7 +189,7 @@ def test_the_readmes_table_lists_every_setting_with_its_default() -> None:
 
 def test_a_slash_at_the_end_of_the_records_path_means_nothing() -> None:
     assert Settings.from_environ({"RECORDS_PATH": "/logs/"}).records_path == "/logs"
-    with pytest.raises(SettingsError, match="'//' is no path such as /records"):
+    with pytest.raises(SettingsError, match="'//' is not a path such as /records"):
         Settings.from_environ({"RECORDS_PATH": "//"})
 
 

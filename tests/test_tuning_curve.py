@@ -93,7 +93,7 @@ def test_the_file_is_named(tmp_path: Path) -> None:
     with pytest.raises(CurveError, match=r"curve\.json: cannot be read"):
         curve.load(path)
     path.write_text("{")
-    with pytest.raises(CurveError, match=r"curve\.json: is no JSON"):
+    with pytest.raises(CurveError, match=r"curve\.json: is not JSON"):
         curve.load(path)
     path.write_text("{}")
     with pytest.raises(CurveError, match=r"curve\.json: service_time_s is null"):

@@ -297,11 +297,11 @@ def test_runs_of_different_servers_are_not_merged() -> None:
 @pytest.mark.parametrize(
     ("text", "says"),
     [
-        ("{", "is no JSON"),
-        ("{}", "is no raw.json of `tuning measure`"),
-        ("[]", "is no raw.json"),
-        ('{"mixes": []}', "is no raw.json"),
-        (NO_TIME, "is no raw.json of `tuning measure`: a sample has no time"),
+        ("{", "is not JSON"),
+        ("{}", "is not a raw.json of `tuning measure`"),
+        ("[]", "is not a raw.json"),
+        ('{"mixes": []}', "is not a raw.json"),
+        (NO_TIME, "is not a raw.json of `tuning measure`: a sample has no time"),
     ],
 )
 def test_a_file_that_is_none_of_ours(tmp_path: Path, text: str, says: str) -> None:

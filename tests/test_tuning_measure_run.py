@@ -92,7 +92,7 @@ def test_no_two_events_are_the_same_and_the_share_that_matches_is_spread_evenly(
 
 @pytest.mark.parametrize("url", ["localhost:8080", "ftp://x", "http://", "http://x:notaport"])
 def test_an_address_that_is_no_url_is_refused(url: str) -> None:
-    with pytest.raises(TargetError, match="is no http:// or https:// URL"):
+    with pytest.raises(TargetError, match="is not an http:// or https:// URL"):
         Target.of(url)
 
 

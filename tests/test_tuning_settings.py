@@ -139,7 +139,7 @@ def test_values_that_do_not_go_together_are_refused(settings: dict[str, Any], pr
 
 def test_a_typing_error_is_named_with_what_was_meant() -> None:
     assert refused(max_scal=1).endswith(
-        "max-scal is no setting of Knative's autoscaler: did you mean max-scale?"
+        "max-scal is not a setting of Knative's autoscaler: did you mean max-scale?"
     )
 
 
@@ -171,8 +171,8 @@ def test_what_the_api_server_would_refuse_in_a_manifest_is_refused() -> None:
 @pytest.mark.parametrize(
     ("text", "problem"),
     [
-        ("- a\n- b\n", "a document is no mapping"),
-        ("a: [1\n", "is no YAML"),
+        ("- a\n- b\n", "a document is not a mapping"),
+        ("a: [1\n", "is not YAML"),
         ("kind: ConfigMap\n", "want one Knative Service or one mapping of settings, found none"),
         ("min-scale: 1\n---\nmin-scale: 2\n", "found 2"),
     ],

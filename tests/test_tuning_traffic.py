@@ -139,7 +139,7 @@ def test_every_generator_has_defaults_and_is_in_the_help(kind: str) -> None:
         ("burst:size=3", "burst knows no size: it has low, high, every, lasting, for"),
         ("burst:low", "burst: 'low' has no value: write low=..."),
         ("constant:rate=fast", "rate is fast: want a number a second, from 0 to 100000"),
-        ("constant:for=soon", "for: 'soon' is no duration: write 25s, 500ms or 1h30m"),
+        ("constant:for=soon", "for: 'soon' is not a duration: write 25s, 500ms or 1h30m"),
         ("constant:for=500ms", "for is 500ms: want whole seconds, from 1s to 1d"),
     ],
 )

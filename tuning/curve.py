@@ -92,7 +92,7 @@ def load(path: Path) -> Curve:
     except OSError as error:
         raise CurveError(f"{path}: cannot be read: {error.strerror}") from None
     except ValueError as error:
-        raise CurveError(f"{path}: is no JSON: {error}") from None
+        raise CurveError(f"{path}: is not JSON: {error}") from None
     try:
         return read(found)
     except CurveError as error:

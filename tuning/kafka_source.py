@@ -56,7 +56,7 @@ def load(path: Path, partitions: int, consumers: int) -> KafkaSource:
     except OSError as error:
         raise SourceError(f"{path}: cannot be read: {error.strerror}") from None
     except (yaml.YAMLError, UnicodeDecodeError) as error:
-        raise SourceError(f"{path}: is no YAML: {' '.join(str(error).split())}") from None
+        raise SourceError(f"{path}: is not YAML: {' '.join(str(error).split())}") from None
     sources = [
         document
         for document in documents

@@ -117,5 +117,5 @@ def write_csv(path: Path, results: Results) -> None:
 
 
 def console() -> Console:
-    """Plain where it is no terminal."""
+    """Plain where it is not a terminal."""
     return Console(highlight=False, soft_wrap=False)

@@ -43,7 +43,7 @@ def load(path: Path) -> KnativeSettings:
     except OSError as error:
         raise SettingsError([f"{path}: cannot be read: {error.strerror}"]) from None
     except (yaml.YAMLError, UnicodeDecodeError) as error:
-        raise SettingsError([f"{path}: is no YAML: {' '.join(str(error).split())}"]) from None
+        raise SettingsError([f"{path}: is not YAML: {' '.join(str(error).split())}"]) from None
     try:
         return read([document for document in documents if document is not None])
     except SettingsError as error:
@@ -55,7 +55,9 @@ def read(documents: list[Any]) -> KnativeSettings:
     services, clusters = [], []
     for document in documents:
         if not isinstance(document, Mapping):
-            raise SettingsError(["a document is no mapping: want a Service or a list of settings"])
+            raise SettingsError(
+                ["a document is not a mapping: want a Service or a list of settings"]
+            )
         kind = document.get("kind")
         if kind == "ConfigMap" and _name(document) == "config-autoscaler":
             clusters.append(document)
@@ -133,7 +135,7 @@ def _with_annotations(
         elif key in _BY_KEY:
             changes |= _number(PREFIX, _BY_KEY[key], text, problems)
         else:
-            problems.append(f"{PREFIX}{key} is no setting of Knative's autoscaler{_hint(key)}")
+            problems.append(f"{PREFIX}{key} is not a setting of Knative's autoscaler{_hint(key)}")
     return replace(settings, **changes)
 
 

@@ -116,14 +116,14 @@ def flash_crowd(  # noqa: PLR0913 - each is one corner of the curve
 def read_csv(path: Path) -> Traffic:
     """A CSV file: one column is the moment of each arrival, two are a second and its count.
 
-    Seconds since any moment, or since 1970; the first one becomes 0. A first line that is no number
-    is a heading. Raises TrafficError.
+    Seconds since any moment, or since 1970; the first one becomes 0. A first line that is not a
+    number is a heading. Raises TrafficError.
     """
     try:
         with path.open(newline="", encoding="utf-8-sig") as file:
             rows = [row for row in csv.reader(file) if any(cell.strip() for cell in row)]
     except (OSError, UnicodeDecodeError) as error:
-        reason = getattr(error, "strerror", None) or "is no UTF-8 text"
+        reason = getattr(error, "strerror", None) or "is not a UTF-8 text"
         raise TrafficError(f"{path}: cannot be read: {reason}") from None
     if rows and not _is_number(rows[0][0]):
         del rows[0]

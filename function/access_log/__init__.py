@@ -21,7 +21,7 @@ def parse(line: str) -> AccessLog | None:
     """Read an access log line; None where the line is in none of the formats."""
     first = line[:1]
     if first not in ("[", "{") and combined.MARK not in line:
-        return None  # nearly every line that is no access log
+        return None  # nearly every line that is not an access log
     if not line.isascii():
         line = line.encode("utf-8", "replace").decode("utf-8")  # no lone surrogates in any field
     if first == "[":

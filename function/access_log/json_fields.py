@@ -9,7 +9,7 @@ stands in many a log that is none of a web server.
 - Traefik: ``DownstreamStatus``, what the client got, and ``RequestLine`` or ``RequestMethod``.
   ``OriginStatus``, what the backend said, is never looked at.
 - nginx: ``status``, and ``request``, the whole line, or a method and ``request_uri`` or ``uri``. A
-  ``request`` that is no request line, and a ``path`` or ``url``, count only beside a variable of
+  ``request`` that is not a request line, and a ``path`` or ``url``, count only beside a variable of
   nginx's like ``remote_addr``: clients do send garbage, but other programs mean other things by
   these words, and a program that calls another one logs its method, path and status.
 
@@ -171,7 +171,7 @@ def _asked_of_nginx(fields: Mapping[str, Any]) -> tuple[str, str, str, str] | No
     if isinstance(line, str):
         asked = http.read(line)
         if asked[3] or (is_nginx and not line.startswith("/")):
-            return asked  # a bare path is no request line but Apache's %U
+            return asked  # a bare path is not a request line but Apache's %U
     method = _text(fields, ("request_method", "method"))
     target = _text(fields, _NGINX_PATH if is_nginx else _NGINX_URI)
     if http.is_method(method) and _is_target(target, method):

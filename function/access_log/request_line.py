@@ -53,7 +53,7 @@ def split_target(target: str) -> tuple[str, str]:
 def unescaped(field: str) -> str:
     r"""Undo the escapes of Apache (``\"``, ``\\``, ``\t``, ``\xhh``) and nginx (``\xHH``).
 
-    Bytes that are no UTF-8 become U+FFFD. Mirrors ap_escape_logitem in Apache's server/util.c and
+    Bytes that are not UTF-8 become U+FFFD. Mirrors ap_escape_logitem in Apache's server/util.c and
     ngx_http_log_escape in nginx's src/http/modules/ngx_http_log_module.c.
     """
     return _ESCAPES.sub(_unescaped, field.encode()).decode("utf-8", "replace")

@@ -1,1 +1,1 @@
-"""Texts that several rooms read and write: JSON as logs hold it, moments, durations and sizes."""
+"""Texts that several packages read and write: JSON as logs hold it, times, durations and sizes."""

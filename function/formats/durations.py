@@ -28,7 +28,7 @@ def duration(text: str) -> int:
         return 0
     found = _DURATION.fullmatch(text)
     if not text or found is None:
-        raise ValueError(f"{text!r} is no duration: write 25s, 500ms or 1h30m")
+        raise ValueError(f"{text!r} is not a duration: write 25s, 500ms or 1h30m")
     return sum(
         int(number) * unit
         for number, unit in zip(found.groups(), _UNITS.values(), strict=True)
@@ -40,5 +40,5 @@ def size(text: str) -> int:
     """Bytes of ``1048576``, ``512KiB`` or ``1MiB``; raises ValueError."""
     found = _SIZE.fullmatch(text)
     if found is None:
-        raise ValueError(f"{text!r} is no size: write 1048576, 512KiB or 1MiB")
+        raise ValueError(f"{text!r} is not a size: write 1048576, 512KiB or 1MiB")
     return int(found[1]) * _SIZE_UNITS[found[2]]

@@ -1,8 +1,8 @@
 """JSON as logs really hold it.
 
 orjson reads what is valid. What it refuses but log shippers write (a byte order mark, bytes that
-are no UTF-8, lone surrogates, NaN) is read by the standard library, with U+FFFD for what no text
-can hold; only what both refuse is broken. Fluent Bit writes a double that is no number as C's
+are not UTF-8, lone surrogates, NaN) is read by the standard library, with U+FFFD for what no text
+can hold; only what both refuse is broken. Fluent Bit writes a double that is not a number as C's
 printf does, ``nan`` and ``-inf`` (src/flb_pack.c), and these are read as well.
 """
 
@@ -18,13 +18,13 @@ import orjson
 JSON = Any  # None, bool, int, float, str, list[JSON] or dict[str, JSON]
 
 
-# A double that is no number, in the place of a value.
+# A double that is not a number, in the place of a value.
 _NO_NUMBER = re.compile(r"(?<=[:,\[])-?(?:nan|inf)(?=[,\]}])")
 _AS_PYTHON_READS_IT = {"nan": "NaN", "-nan": "NaN", "inf": "Infinity", "-inf": "-Infinity"}
 
 
 class NotJSON(ValueError):
-    """The text is no JSON; says why and at which byte."""
+    """The text is not JSON; says why and at which byte."""
 
 
 def loads(data: bytes) -> JSON:
@@ -90,7 +90,7 @@ def _loads(text: str) -> JSON:
 
 
 def _with_numbers(text: str) -> str:
-    """Write Fluent Bit's doubles that are no numbers as Python does; texts stay as they are."""
+    """Write Fluent Bit's doubles that are not numbers as Python does; texts stay as they are."""
     parts = text.split('"')
     in_text = False
     for number, part in enumerate(parts):

@@ -102,7 +102,7 @@ def overrides(text: str) -> dict[str, str]:
     """Read K_CE_OVERRIDES, ``{"extensions": {"cluster": "prod"}}``, as a SinkBinding sets it.
 
     Nothing at all means no overrides. What Knative's own sources would refuse raises ValueError:
-    values that are no texts, and names of attributes that are no extensions (cloudevents/sdk-go,
+    values that are not texts, and names of attributes that are not extensions (cloudevents/sdk-go,
     EventContextV1.SetExtension). Names are lower-cased, as there.
     """
     if not text.strip():
@@ -110,11 +110,11 @@ def overrides(text: str) -> dict[str, str]:
     try:
         value = orjson.loads(text)
     except orjson.JSONDecodeError as error:
-        raise ValueError(f"it is no JSON: {error}") from None
+        raise ValueError(f"it is not JSON: {error}") from None
     extensions = value.get("extensions", {}) if isinstance(value, dict) else None
     if not isinstance(extensions, dict):
         example = '{"extensions": {"cluster": "prod"}}'
-        raise ValueError(f"it is no object such as {example}")  # noqa: TRY004 - a setting's text
+        raise ValueError(f"it is not an object such as {example}")  # noqa: TRY004 - a setting's text
     return {name.lower(): _extension(name, each) for name, each in extensions.items()}
 
 

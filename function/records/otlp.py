@@ -26,7 +26,7 @@ def is_export(value: dict[str, Any]) -> bool:
 
 
 def records(export: dict[str, Any], received: int | None) -> list[LogRecord | RecordError]:
-    """All log records of an export, in order; a RecordError in the place of what is no object."""
+    """All log records of an export, in order; a RecordError for what is not an object."""
     return [
         _record(resource, value, received)
         if isinstance(value, dict)
@@ -38,7 +38,7 @@ def records(export: dict[str, Any], received: int | None) -> list[LogRecord | Re
 
 
 def _log_records(export: dict[str, Any]) -> Iterator[tuple[dict[str, Any], JSON]]:
-    """Each log record with its resource; a group that is no object stands for a record."""
+    """Each log record with its resource; a group that is not an object stands for a record."""
     for group in export["resourceLogs"]:
         if not isinstance(group, dict):
             yield {}, group

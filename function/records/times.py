@@ -14,7 +14,7 @@ MINUTE = 60 * timestamps.SECOND
 MILLISECOND = timestamps.SECOND // 1_000
 MICROSECOND = timestamps.SECOND // 1_000_000
 
-# The day of Kubernetes' first commit: what is older is no time of a container's line, but a zero,
+# The day of Kubernetes' first commit. What is older is not the time of a container's line: a zero,
 # an uptime, or a date that an application speaks of.
 _EARLIEST = timestamps.parse("2014-06-06T00:00:00Z")
 _EARLIEST_SECOND = _EARLIEST // timestamps.SECOND
@@ -71,7 +71,7 @@ def _without_timestamp(raw: dict[str, Any], prefix: str | None, received: int | 
 
 
 def _is_docker_line(raw: dict[str, Any]) -> bool:
-    """Whether `log` is what Docker's JSON file had: text with a newline that is no JSON object.
+    """Whether `log` is what Docker's JSON file had: text with a newline that is not a JSON object.
 
     An application writes keys of a record only through Fluent Bit's Merge_Log, which takes them
     from a line that is a JSON object, and trims the newlines of their values.

@@ -1,7 +1,7 @@
 """The fields of a log record that rules and templates can name.
 
 Reading a field gives its text, or None where a matcher on it cannot hold at all: an access log
-field of a line that is no access log, `log` of a record without text. Metadata that a record lacks
+field of a line that is not one, `log` of a record without text. Metadata that a record lacks
 is the empty text, as an absent label is in Prometheus.
 """
 
@@ -119,7 +119,7 @@ def _as_text(value: Any) -> str:
         return value
     if value is None:
         return ""
-    try:  # a date is no JSON, but YAML reads one in a rule's own tests
+    try:  # a date is not JSON, but YAML reads one in a rule's own tests
         return json.dumps(value, ensure_ascii=False, separators=(",", ":"), default=str)
     except RecursionError:
         return ""

@@ -133,7 +133,7 @@ def _required(
     source: Source, node: Node, path: str, members: Mapping[str, Node], names: tuple[str, ...]
 ) -> bool:
     missing = [name for name in names if name not in members]
-    if missing and isinstance(node, MappingNode):  # what is no mapping was reported as such
+    if missing and isinstance(node, MappingNode):  # what is not a mapping was reported as such
         source.problem(node, path, f"needs {' and '.join(missing)}")
     return not missing
 
@@ -211,7 +211,7 @@ def _templates(source: Source, node: Node | None, path: str) -> dict[str, Templa
     templates = {}
     for name, value in (source.mapping(node, path) if node is not None else {}).items():
         if not _LABEL_NAME.fullmatch(name):
-            source.problem(value, path, f'"{name}" is no label name: letters, digits and _ only')
+            source.problem(value, path, f'"{name}" is not a label name: letters, digits and _ only')
         text = source.string(value, f"{path}.{name}")
         if text is None:
             continue

@@ -81,7 +81,7 @@ def parse(text: str) -> Matcher:
     found = _MATCHER.fullmatch(text)
     if found is None:
         raise MatcherError(
-            f"{text!r} is no matcher: write FIELD OPERATOR VALUE, as in status = 404"
+            f"{text!r} is not a matcher: write FIELD OPERATOR VALUE, as in status = 404"
         )
     field = _field(found["field"])
     symbol = _operator(found["operator"], text)
@@ -97,7 +97,7 @@ def _field(name: str) -> Field:
         return field
     if name.startswith("record."):
         raise MatcherError(
-            f'{name!r} is no path: write record.key.key, and quote keys that hold dots ("a.b/c")'
+            f'{name!r} is not a path: write record.key.key, and quote keys that hold dots ("a.b/c")'
         )
     near = nearest(name, fields.NAMES)
     hint = f'did you mean "{near}"?' if near else f"fields are {', '.join(fields.NAMES)}"
@@ -151,7 +151,9 @@ def _integer(field: Field, value: str) -> int:
 
 
 def _no_number(field: Field, value: str) -> MatcherError:
-    return MatcherError(f"{value!r} is no number to compare {field.name} with (=~ compares texts)")
+    return MatcherError(
+        f"{value!r} is not a number to compare {field.name} with (=~ compares texts)"
+    )
 
 
 def _equality(field: Field, value: str, *, wanted: bool) -> Callable[[LogRecord], bool]:

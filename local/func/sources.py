@@ -13,13 +13,13 @@ NEVER_SENT = {".git", ".func", ".funcignore", ".gitignore"}  # func, pkg/functio
 def clone(folder: Path) -> Path:
     """Copy what `git clone` would bring, with the changes that are not committed yet.
 
-    Raises LookupError where this is no git checkout, so that nobody knows what belongs to it.
+    Raises LookupError where this is not a git checkout, so that nobody knows what belongs to it.
     """
     command = ("git", "-C", str(ROOT), "ls-files", "-z", "-co", "--exclude-standard")
     try:
         listing = subprocess.run(command, capture_output=True, text=True, check=True)
     except (FileNotFoundError, subprocess.CalledProcessError):
-        raise LookupError(f"{ROOT} is no git checkout, or git is not installed") from None
+        raise LookupError(f"{ROOT} is not a git checkout, or git is not installed") from None
     for name in filter(None, listing.stdout.split("\0")):
         source, target = ROOT / name, folder / name
         if source.is_file():  # one that was removed is still listed

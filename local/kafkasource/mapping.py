@@ -41,7 +41,7 @@ class Mapper:
         """The events of one poll; None for a record that KafkaSource discards.
 
         One null Kafka header makes its interceptor fail, Kafka then hands on the batch as it was,
-        and every record of it that is no CloudEvent by itself is discarded and committed.
+        and every record of it that is not a CloudEvent by itself is discarded and committed.
         """
         records = list(batch)
         try:

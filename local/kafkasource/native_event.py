@@ -1,7 +1,7 @@
 """A Kafka record that already is a CloudEvent, in binary or in structured content mode.
 
 Mirrors KafkaSource: CloudEvents' Java SDK, KafkaMessageFactory.java and MessageUtils.java.
-Whatever it cannot parse is no CloudEvent to it, and is wrapped like any other record.
+Whatever it cannot parse is not a CloudEvent to it, and is wrapped like any other record.
 """
 
 from __future__ import annotations
@@ -74,7 +74,7 @@ def _event(found: Mapping[str, str], data: bytes | None) -> Event:
     if found.get("specversion") not in ("1.0", "0.3"):
         raise ValueError("unknown specversion")
     if re.search(r"[\s\x00-\x1f<>\"{}|\\^`]", found["source"]):
-        raise ValueError("source is no URI reference")
+        raise ValueError("source is not a URI reference")
     if "time" in found:
         _check_time(found["time"])
     attributes = {name: text for name, text in found.items() if name in CONTEXT_ATTRIBUTES}

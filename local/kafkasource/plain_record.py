@@ -1,4 +1,4 @@
-"""A Kafka record that is no CloudEvent, as Fluent Bit writes it, becomes one.
+"""A Kafka record that is not a CloudEvent, as Fluent Bit writes it, becomes one.
 
 Mirrors KafkaSource: eventing-kafka-broker InvalidCloudEventInterceptor.java and
 KeyDeserializer.java with the default key type, string.

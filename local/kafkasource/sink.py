@@ -41,7 +41,7 @@ class Sink:
     def __init__(self, url: str, namespace: str, timeout: float) -> None:
         parts = urlsplit(url)
         if parts.scheme != "http" or not parts.hostname:
-            raise ValueError(f"the sink is no http:// URL: {url!r}")
+            raise ValueError(f"the sink is not an http:// URL: {url!r}")
         self.url = url
         self._host, self._port = parts.hostname, parts.port or 80
         self._authority = _authority(parts.hostname, self._port)

@@ -16,7 +16,7 @@ _NAMES = {
 
 
 class BrokenJsonError(ValueError):
-    """The body is no JSON; `at` is the character that does not fit, empty where the body ends."""
+    """The body is not JSON; `at` is the character that does not fit, empty where the body ends."""
 
     def __init__(self, at: str) -> None:
         super().__init__(f"not JSON at {at!r}")

@@ -28,7 +28,7 @@ _RANGES = {"01": ("month", 1, 12), "15": ("hour", 0, 23), "04": ("minute", 0, 59
 
 
 class GoTimeError(ValueError):
-    """The text is no time in this layout; the message is Go's."""
+    """The text is not a time in this layout; the message is Go's."""
 
 
 def parse(text: str, layout: Sequence[str]) -> int:

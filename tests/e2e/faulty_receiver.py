@@ -102,7 +102,7 @@ class FaultyReceiver:
         return True
 
     def garbage(self, connection: socket.socket, _body: bytes) -> bool:
-        """Something that is no HTTP."""
+        """Something that is not HTTP."""
         connection.sendall(b"\x16\x03\x01 what?\r\n\r\n")
         return False
 

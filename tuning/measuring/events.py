@@ -63,7 +63,7 @@ class Target:
         except ValueError:
             parts, port = urlsplit(""), None
         if parts.scheme not in ("http", "https") or not parts.hostname:
-            raise TargetError(f"{url} is no http:// or https:// URL")
+            raise TargetError(f"{url} is not an http:// or https:// URL")
         tls = parts.scheme == "https"
         path = (parts.path or "/") + (f"?{parts.query}" if parts.query else "")
         return cls(parts.hostname, port or (443 if tls else 80), tls, parts.netloc, path)

@@ -213,12 +213,12 @@ def load(path: Path) -> Measurement:
     except OSError as error:
         raise RawError(f"{path}: cannot be read: {error.strerror}") from None
     except ValueError as error:
-        raise RawError(f"{path}: is no JSON: {error}") from None
+        raise RawError(f"{path}: is not JSON: {error}") from None
     try:
         measurement = Measurement(**{**found, "mixes": [_mix(mix) for mix in found["mixes"]]})
     except (TypeError, KeyError, ValueError, AttributeError) as error:
         why = f"it has no {error}" if isinstance(error, KeyError) else error
-        raise RawError(f"{path}: is no raw.json of `tuning measure`: {why}") from None
+        raise RawError(f"{path}: is not a raw.json of `tuning measure`: {why}") from None
     if not all(mix.samples for mix in measurement.mixes) or not measurement.mixes:
         raise RawError(f"{path}: holds no samples")
     return measurement
