@@ -8,7 +8,7 @@ LOCK   := $(BIN)/uv pip compile --quiet --universal --python-version 3.10 --gene
 
 export PYTHONDONTWRITEBYTECODE =
 
-.PHONY: help demo test test-long lint bench tuning func-check kafka lock clean
+.PHONY: help demo test coverage test-long lint bench tuning func-check kafka lock clean
 
 help:  ## this list
 	@sed -n 's/^\([a-z-]*\):.*## /\1\t/p' $(MAKEFILE_LIST) | expand -t 12
@@ -18,6 +18,12 @@ demo: $(VENV)/local.stamp  ## Kafka, KafkaSource, the function and a receiver on
 
 test: $(VENV)/tests.stamp  ## all tests; REQUIRE_REAL=kafka,alertmanager turns their skips into failures
 	@$(BIN)/python -m pytest -n 4 --dist loadscope $(TESTS)
+
+coverage: $(VENV)/tests.stamp  ## which lines and branches of the function `make test` runs, in its servers too
+	@rm -rf .cache/coverage && mkdir -p .cache/coverage
+	@$(BIN)/python -m coverage run -m pytest -n 4 --dist loadscope --timeout 600 $(TESTS)
+	@$(BIN)/python -m coverage combine --quiet
+	@$(BIN)/python -m coverage report
 
 test-long: $(VENV)/tests.stamp  ## what takes longer
 	@HYPOTHESIS_PROFILE=long $(BIN)/python -m pytest -n 2 -m long --timeout 1800 $(TESTS)
