@@ -78,12 +78,13 @@ class Posting:
 
     def send(self, fired: Sequence[Fired], deadline: float) -> Future[list[Outcome]]:
         """Reserve alerts for every receiver, and deliver those that no other request has."""
-        distinct = {id(each.event): each.event for each in fired if each.event}
-        digests = {key: events.identity(event) for key, event in distinct.items()}
-        wanted = [
-            Wanted(each.alert, self._receivers, digests.get(id(each.event)), each.number)
-            for each in fired
-        ]
+        digests: dict[int, bytes] = {}
+        wanted = []
+        for alert, _, event, number in fired:
+            digest = None
+            if event is not None and (digest := digests.get(id(event))) is None:
+                digest = digests[id(event)] = events.identity(event)
+            wanted.append(Wanted(alert, self._receivers, digest, number))
         return self._state.reserve(wanted, deadline).future
 
     def reply(self, _alerts: Sequence[Alert]) -> Reply:
@@ -216,7 +217,10 @@ class Sink:
 
     def _finish(self, work: Work, outcomes: Sequence[Outcome]) -> Reply:
         """The reply when each alert has its outcome; counts what is answered for good."""
-        problems = [*filter(None, map(_undelivered, work.fired, outcomes)), *work.problems]
+        plain = all(type(outcome) is Accepted for outcome in outcomes)
+        problems = work.problems
+        if not plain:
+            problems = [*filter(None, map(_undelivered, work.fired, outcomes)), *problems]
         if problems:
             reply = replies.refusal(problems)
         elif replies.wants_summary(work.headers):
@@ -227,7 +231,7 @@ class Sink:
         if reply.status < 500:  # KafkaSource does not send it again
             unreadable = len(work.problems)
             self._metrics.answered(work.events, work.unmatched, unreadable, work.matched)
-            if any(type(outcome) is not Accepted for outcome in outcomes):
+            if not plain:
                 self._count([*zip(work.fired, outcomes, strict=True)])
         return reply
 

@@ -165,7 +165,7 @@ class TestOverrides:
         try:
             assert isinstance(overrides(text), dict)
         except ValueError as error:
-            assert str(error).startswith("it is no ")
+            assert str(error).startswith("it is not ")
 
 
 TEXT = st.text(st.characters(exclude_categories=["Cs"]))  # no lone surrogates: JSON has none

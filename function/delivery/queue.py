@@ -44,6 +44,7 @@ class Queue:
         self._copies_at = 0.0  # the member has just failed, and what waits are copies
         self._closed = False
         self._idle = 0  # senders that wait for something
+        self._waking = False  # one of them was told that there is something
         self._lock = Lock()  # guards all of the above that changes
         self._changed = Condition(self._lock)
 
@@ -84,6 +85,7 @@ class Queue:
                     self._changed.wait(seconds)
                 finally:
                     self._idle -= 1
+                    self._waking = False
             self._taken += 1
             while self._items and len(batch) < most:
                 batch.append(self._items[0])
@@ -208,10 +210,14 @@ class Queue:
         return None
 
     def _wake_one(self) -> None:
-        """Let one more sender begin, where there is something for it to do; at the end, let all."""
+        """Let one more sender begin, where there is something for it to do; at the end, let all.
+
+        One at a time: it takes all that waits then, and wakes the next where something is left.
+        """
         if self._closed:
             self._changed.notify_all()
-        elif self._items and self._taken < self._limit.now:
+        elif self._items and self._idle and not self._waking and self._taken < self._limit.now:
+            self._waking = True
             self._changed.notify()
 
     def _seconds_to_wait(self) -> float | None:

@@ -78,8 +78,10 @@ def values(record: LogRecord) -> dict[str, Any]:
         "log": record.log or "",
         "record": record.raw,
     }
-    for name, value in zip(ACCESS_LOG, record.access_log or _NO_REQUEST, strict=True):
-        found[name] = "" if value is None else value
+    request = record.access_log or _NO_REQUEST
+    found.update(zip(ACCESS_LOG, request, strict=True))
+    if None in request:
+        found.update({name: "" for name in ACCESS_LOG if found[name] is None})
     return found
 
 

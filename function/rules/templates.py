@@ -53,6 +53,11 @@ def _insertion(first: str, parts: tuple[tuple[str, int | None, str], ...]) -> Te
     """A text, then any number of times a field, perhaps cut to a length, and a text."""
     if not parts:
         return lambda _values: first
+    if all(length is None for _, length, _ in parts):
+        inserting = _literal(first) + "".join(
+            f"{{{name}}}{_literal(text)}" for name, _, text in parts
+        )
+        return inserting.format_map
 
     def render(values: Mapping[str, Any]) -> str:
         return first + "".join(
@@ -61,6 +66,11 @@ def _insertion(first: str, parts: tuple[tuple[str, int | None, str], ...]) -> Te
         )
 
     return render
+
+
+def _literal(text: str) -> str:
+    """A text as str.format takes it."""
+    return text.replace("{", "{{").replace("}", "}}")
 
 
 def _truncated(text: str, length: int) -> str:

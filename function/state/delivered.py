@@ -28,16 +28,14 @@ class Delivered:
 
     def holds(self, key: bytes) -> bool:
         """Whether a key is remembered and its time not over."""
-        return self._until.get(key, 0) > self._clock()
+        until = self._until.get(key)
+        return until is not None and until > self._clock()
 
     def remember(self, key: bytes, nanoseconds: int) -> None:
         """Remember a key from now for so long."""
         now = self._clock()
-        self._until.pop(key, None)
-        self._until[key] = now + nanoseconds
-        while self._until and self._is_over(now):
-            self._until.popitem(last=False)
-
-    def _is_over(self, now: int) -> bool:
-        """Whether the oldest key has to go: its time is over, or there are too many."""
-        return len(self._until) > self._most or next(iter(self._until.values())) <= now
+        until = self._until
+        until.pop(key, None)
+        until[key] = now + nanoseconds
+        while until and (len(until) > self._most or next(iter(until.values())) <= now):
+            until.popitem(last=False)

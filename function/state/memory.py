@@ -78,23 +78,23 @@ class State:
         if settled is not None:  # within another one: a claim that followed has failed at once
             settled.append((claim, result))
             return
-        step = self._settled(claim, result)
-        if not step.owned:
-            self._carry_out(step)
+        step = _Step()
+        with self._lock:
+            self._settle(claim, result, step)
+        if not step.owned:  # as nearly always: nobody has followed
+            for told, outcome in step.told:
+                told.reservation.tell(told.index, outcome)
             return
         self._local.settled = settled = deque()
         try:
             self._carry_out(step)
             while settled:
-                self._carry_out(self._settled(*settled.popleft()))
+                step = _Step()
+                with self._lock:
+                    self._settle(*settled.popleft(), step)
+                self._carry_out(step)
         finally:
             self._local.settled = None
-
-    def _settled(self, claim: Claim, result: Result) -> _Step:
-        step = _Step()
-        with self._lock:
-            self._settle(claim, result, step)
-        return step
 
     def _carry_out(self, step: _Step) -> None:
         """What a step has decided, without the lock."""

@@ -56,7 +56,7 @@ def test_the_host_has_no_port_80_and_the_path_is_the_urls(url: str, host: str, t
 
 @pytest.mark.parametrize("url", ["https://handler", "handler:8080", "http://"])
 def test_a_sink_that_is_no_http_url_is_refused(url: str) -> None:
-    with pytest.raises(ValueError, match="no http:// URL"):
+    with pytest.raises(ValueError, match="not an http:// URL"):
         Sink(url, "default", WAIT)
 
 
