@@ -121,9 +121,13 @@ def function(
         wait_until_ready(running)
         yield running
     finally:
+        if "COVERAGE_PROCESS_CONFIG" in os.environ:  # it writes down what it saw when it ends
+            with suppress(subprocess.TimeoutExpired):
+                running.process.send_signal(signal.SIGTERM)
+                running.process.wait(5)
         with suppress(ProcessLookupError):
-            os.killpg(process.pid, signal.SIGKILL)
-        process.wait()
+            os.killpg(running.process.pid, signal.SIGKILL)
+        running.process.wait()
 
 
 def wait_until(happened: Callable[[], object], seconds: float = 10) -> None:

@@ -10,6 +10,7 @@ from functools import partial
 from pathlib import Path
 
 import pytest
+import requests
 
 from local import sample
 from local.broker import EmbeddedBroker
@@ -192,8 +193,9 @@ def test_after_sigterm_fifty_waiting_requests_are_all_answered(kind: str, tmp_pa
         ]
         for thread in threads:
             thread.start()
-        wait_until(lambda: len(receiver.requests) >= 2)
-        time.sleep(0.2)  # the last of the fifty have been accepted by then
+        metrics = f"{server.url}/metrics"
+        all_of_them = "logs_handler_requests_total 50.0"
+        wait_until(lambda: all_of_them in requests.get(metrics, timeout=10).text)
         assert server.terminate() == 0
         for thread in threads:
             thread.join()
