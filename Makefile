@@ -8,7 +8,7 @@ LOCK   := $(BIN)/uv pip compile --quiet --universal --python-version 3.10 --gene
 
 export PYTHONDONTWRITEBYTECODE =
 
-.PHONY: help demo test coverage test-long lint bench tuning func-check kafka lock clean
+.PHONY: help demo test coverage test-long mutants lint bench tuning func-check kafka lock clean
 
 help:  ## this list
 	@sed -n 's/^\([a-z-]*\):.*## /\1\t/p' $(MAKEFILE_LIST) | expand -t 12
@@ -27,6 +27,9 @@ coverage: $(VENV)/tests.stamp  ## which lines and branches of the function `make
 
 test-long: $(VENV)/tests.stamp  ## what takes longer
 	@HYPOTHESIS_PROFILE=long $(BIN)/python -m pytest -n 2 -m long --timeout 1800 $(TESTS)
+
+mutants: $(VENV)/mutants.stamp  ## breaks the code in many ways, and says which ones no test notices: hours; MUTANTS="--only by-hand 3" tries one
+	@$(BIN)/python -m tests.mutants $(MUTANTS)
 
 lint: $(VENV)/tests.stamp  ## ruff and mypy
 	@$(BIN)/ruff check
@@ -55,6 +58,7 @@ lock: $(VENV)/python.stamp  ## pins every dependency again, with hashes, from py
 	$(LOCK) --extra local --constraint requirements.txt --output-file local/requirements.txt
 	$(LOCK) --extra tuning --constraint local/requirements.txt --output-file tuning/requirements.txt
 	$(LOCK) --extra local --extra tuning --extra test --constraint tuning/requirements.txt --output-file tests/requirements.txt
+	$(LOCK) --extra mutants --constraint tests/requirements.txt --output-file tests/mutants/requirements.txt
 
 clean:  ## removes what the other commands made
 	rm -rf $(VENV) .cache .pytest_cache .mypy_cache .ruff_cache .hypothesis
@@ -76,5 +80,10 @@ $(VENV)/tuning.stamp: tuning/requirements.txt | $(VENV)/python.stamp
 
 $(VENV)/tests.stamp: tests/requirements.txt | $(VENV)/python.stamp
 	@echo "installing the tests' packages into $(VENV) ..."
+	@$(PIP) -r $<
+	@touch $@
+
+$(VENV)/mutants.stamp: tests/mutants/requirements.txt $(VENV)/tests.stamp
+	@echo "installing Cosmic Ray into $(VENV) ..."
 	@$(PIP) -r $<
 	@touch $@

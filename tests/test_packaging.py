@@ -69,6 +69,7 @@ def ignored() -> list[str]:
 
 
 PINS = lock("requirements.txt")
+LOCKS = [f"{folder}/requirements.txt" for folder in ("local", "tuning", "tests", "tests/mutants")]
 
 
 # The lock.
@@ -106,7 +107,7 @@ def test_no_tool_and_no_test_is_in_the_image() -> None:
         assert pinned.isdisjoint(names(extra))
 
 
-@pytest.mark.parametrize("path", ["local/requirements.txt", "tests/requirements.txt"])
+@pytest.mark.parametrize("path", LOCKS)
 def test_tools_and_tests_run_on_the_versions_of_the_image(path: str) -> None:
     def versions(pins: list[Pin]) -> set[tuple[str, str]]:
         return {(pin.name, str(pin.requirement.specifier)) for pin in pins}
