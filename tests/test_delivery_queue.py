@@ -6,10 +6,11 @@ import threading
 import time
 
 from function.delivery.health import Health
-from function.delivery.parcel import Parcel
+from function.delivery.parcel import Parcel, Result
 from function.delivery.places import Places
 from function.delivery.queue import Item, Queue
 from function.metrics import Metrics
+from function.receivers import Reason, Unavailable
 from tests.servers import wait_until
 from tests.test_receivers import another
 
@@ -19,10 +20,12 @@ def queue(most: int) -> Queue:
     return Queue("host:80", most, 30, Health("receiver", "host:80", 30, Metrics()))
 
 
-def parcel(alerts: int) -> Parcel:
-    """One that may wait for a minute, and whose outcomes nobody wants to know."""
-    made = [another(path=f"/{number}") for number in range(alerts)]
-    return Parcel(made, time.monotonic() + 60, lambda _index, _result: None, Places())
+def parcel(alerts: int, told: list[Result] | None = None, text: str = "") -> Parcel:
+    """One that may wait for a minute; ``text`` stands in each alert, for its weight."""
+    heard: list[Result] = [] if told is None else told
+    made = [another(path=f"/{number}", text=text) for number in range(alerts)]
+    deadline = time.monotonic() + 60
+    return Parcel(made, deadline, lambda _index, result: heard.append(result), Places())
 
 
 def take_until_the_end(taking: Queue, taken: list[Item]) -> None:
@@ -52,3 +55,22 @@ def test_at_the_end_all_senders_end_also_those_that_waited_for_their_turn() -> N
         thread.join(10)
     assert not any(thread.is_alive() for thread in senders)
     assert len(taken) == 2
+
+
+def test_it_is_full_when_what_waits_is_both_many_alerts_and_much_text() -> None:
+    filled, told, text = queue(most=1), list[Result](), "x" * 4_000
+    filled.put(parcel(19_990, told, text))
+    filled.put(parcel(10, told, text))
+    assert (len(filled), told) == (20_000, []), "as many may wait whatever they weigh"
+    filled.put(parcel(2, told, text))
+    assert told == [Unavailable(Reason.FULL, "host:80: 20000 alerts are waiting already")] * 2
+    filled.put(parcel(1, told))
+    assert len(told) == 3, "nor a light one"
+
+
+def test_it_takes_again_when_what_waited_has_been_taken() -> None:
+    emptied, told, taken = queue(most=1), list[Result](), list[Item]()
+    emptied.put(parcel(20_000, told, "x" * 4_000))
+    assert emptied.take(taken, 19_999)
+    emptied.put(parcel(25_000, told))
+    assert (len(emptied), told) == (25_001, []), "light ones may be many"
