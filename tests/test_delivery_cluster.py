@@ -82,6 +82,7 @@ def test_what_a_member_refuses_and_another_takes_is_counted() -> None:
         assert opened.outcomes([article()]) == [Accepted()]
         missed = f'logs_handler_member_missed_alerts_total{{address="{host(members[0])}",'
         wait_until(lambda: opened.count(missed) == 1)
+        assert len(members[0].requests) == 1, "it said no: it is not asked again"
 
 
 def test_a_dead_member_shows() -> None:
