@@ -8,6 +8,7 @@ import threading
 import time
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager, suppress
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -169,6 +170,15 @@ class TestTheDeadline:
             assert_late(post("http://many.test/", 1))
             assert time.monotonic() - start < 3, "1 s for each of four would be 4"
 
+    def test_leaves_the_last_address_all_the_time_that_is_left(
+        self, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        with unanswering() as one, unanswering() as other:
+            resolve_to(monkeypatch, [one, other])
+            start = time.monotonic()
+            assert_late(post("http://many.test/", 1.2))
+            assert time.monotonic() - start >= 1.2
+
     def test_leaves_time_for_an_address_that_answers_behind_one_that_does_not(
         self, monkeypatch: pytest.MonkeyPatch
     ) -> None:
@@ -233,6 +243,17 @@ class TestAConnection:
                 post_once()
             assert len(receiver.requests) == 5
             assert len(receiver.connections) == 1
+
+    def test_takes_no_password_out_of_a_netrc(
+        self, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+    ) -> None:
+        netrc = tmp_path / "netrc"
+        netrc.write_text("default login somebody password secret\n")
+        monkeypatch.setenv("NETRC", str(netrc))
+        with servers.receiver() as receiver:
+            post(receiver.url)
+            [(headers, _)] = receiver.requests
+        assert "authorization" not in map(str.lower, headers)
 
     def test_that_the_other_side_has_closed_is_opened_again(self) -> None:
         reply = b"HTTP/1.1 204 No Content\r\n\r\n"
