@@ -13,6 +13,7 @@ from tests import servers
 from tests.delivering import Sender, sender
 from tests.servers import Answer, wait_until
 from tests.test_alerts import article
+from tests.test_delivery import exhaust
 from tests.test_receivers import another
 
 
@@ -106,6 +107,21 @@ def test_places_are_given_back() -> None:
     ):
         for _ in range(2):
             assert opened.outcomes([article()]) == [Accepted()]
+        assert opened.delivery._places._holders == set()
+
+
+def test_a_place_is_given_back_where_a_bug_of_ours_ends_the_wait(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    with (
+        servers.receiver(pause(1), Answer()) as receiver,
+        sender(receiver.url, concurrency=1) as opened,
+    ):
+        [future] = opened.send([article()])
+        wait_until(lambda: opened.delivery._places._holders)
+        exhaust(opened, "request", monkeypatch)
+        with pytest.raises(MemoryError):
+            future.result(10)
         assert opened.delivery._places._holders == set()
 
 
