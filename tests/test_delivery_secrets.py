@@ -13,6 +13,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from function.delivery.secrets import hiding
+from function.delivery.senders import address_of
 
 SLACK = "https://hooks.slack.com/services/T0ABC/B0DEF/x8JqMz4pXyToken"
 BASIC = base64.b64encode(b"bob:pa ss/w\xc3\xb6rd").decode()
@@ -41,6 +42,19 @@ def test_a_secret_is_removed_however_it_is_written(url: str, text: str, shown: s
         assert hidden == shown
     secrets = ("T0ABC", "B0DEF", "x8JqMz4", "s3cr3t", "pa ss", "pa%20ss", BASIC.rstrip("="))
     assert not any(secret.lower() in hidden.lower() for secret in secrets)
+
+
+@pytest.mark.parametrize(
+    ("url", "address"),
+    [
+        ("http://am/api/v2/alerts", "am:80"),
+        (SLACK, "hooks.slack.com:443"),
+        ("https://bob:secret@am:9093/x?key=secret", "am:9093"),
+        ("http://[::1]/secret", "[::1]:80"),
+    ],
+)
+def test_a_receiver_is_named_by_host_and_port_alone(url: str, address: str) -> None:
+    assert address_of(url) == address
 
 
 TOKENS = st.text(
