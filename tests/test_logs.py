@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import logging
+import time
 from pathlib import Path
 
 import pytest
@@ -85,3 +86,18 @@ def test_a_failed_delivery_is_logged_without_the_receivers_path_and_password(
     assert failed[0]["receiver"] == "notification-manager"
     for secret in ("hunter2", "tokn"):
         assert secret not in log + refused.text + page
+
+
+def test_that_a_receiver_works_again_is_told_with_how_long_it_did_not(tmp_path: Path) -> None:
+    with (
+        servers.receiver(Answer(500), Answer()) as receiver,
+        servers.function(tmp_path, RECEIVER_URL=receiver.url) as server,
+    ):
+        start = time.monotonic()
+        assert server.post(ARTICLE).status_code == 503
+        time.sleep(0.3)
+        assert server.post(ARTICLE).status_code == 204
+        seconds = time.monotonic() - start
+        events = {line["event"]: line for line in server.events()}
+    assert events["receiver_failing"]["reason"] == "server"
+    assert 0.2 < events["receiver_works_again"]["failed_for_seconds"] <= seconds + 0.1
