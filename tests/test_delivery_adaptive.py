@@ -67,6 +67,12 @@ def test_one_that_becomes_slower_is_asked_less_until_it_is_the_usual() -> None:
     assert after[-1] == 8
 
 
+def test_single_posts_that_take_long_change_nothing() -> None:
+    number = count()
+    after = limits(AdaptiveLimit(8), lambda now: now + 0.02 * (1 + next(number) % 3 // 2), 500)
+    assert set(after[100:]) == {8}
+
+
 def test_one_that_becomes_faster_and_then_does_one_at_a_time_gets_few() -> None:
     limit = AdaptiveLimit(8)
     limits(limit, parallel(0.1), 200)
