@@ -246,6 +246,15 @@ class TestUndelivered:
         told = answer(sink.receive(CLOUDEVENT, ARTICLE)).headers["retry-after"]
         assert 30 <= int(told) <= 60
 
+    def test_a_receiver_that_wants_to_be_left_alone_is_not_called_full(
+        self, sink: Sink, receiver: Receiver
+    ) -> None:
+        receiver.answers = [Answer(429, headers={"retry-after": "30"})]
+        for path in ("/a", "/b"):  # the second one is not even posted
+            content = problem(sink.receive(CLOUDEVENT, article(path)))
+            assert content["title"] == "The receiver is not available"
+        assert len(receiver.requests) == 1
+
     def test_a_server_that_waited_long_enough_answers_503_for_every_alert(
         self, sink: Sink, receiver: Receiver
     ) -> None:
