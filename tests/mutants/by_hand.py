@@ -27,7 +27,7 @@ _MEMORY: Changes = {
     ),
     "function/events.py": (
         (
-            "the data of a structured event is no part of its identity",
+            "the data of a structured event does not belong to its identity",
             "else json_text.canonical(event.data)",
             'else b""',
         ),
@@ -142,8 +142,8 @@ _AROUND: Changes = {
         ),
         (
             "what cannot be delivered now is acknowledged where something else is wrong",
-            "problems = [*filter(None, map(_undelivered, work.fired, outcomes)), *work.problems]",
-            "problems = work.problems or [*filter(None, map(_undelivered, work.fired, outcomes))]",
+            "        if not plain:\n            problems",
+            "        if not plain and not problems:\n            problems",
         ),
     ),
     "function/serving/wsgi.py": (

@@ -42,6 +42,11 @@ DELIVERY: Changes = {
             "",
         ),
         (
+            "who was woken once is taken for awake for ever",
+            "                    self._waking = False\n",
+            "                    pass\n",
+        ),
+        (
             "the end does not wake the senders that wait for their turn",
             "        if self._closed:\n            self._changed.notify_all()\n        elif ",
             "        if ",
@@ -114,7 +119,7 @@ DELIVERY: Changes = {
         ),
         (
             "an answer may drip for ever",
-            "        self._socket.settimeout(self._deadline.left())\n        return",
+            "        self._deadline.limit(self._socket)\n        return",
             "        return",
         ),
     ),

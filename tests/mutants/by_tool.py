@@ -88,7 +88,7 @@ def _types(node: ast.AST) -> Iterator[ast.stmt | ast.expr]:
 
 
 def _mutant(site: Site) -> Mutant | None:
-    """The change; None where it is no Python, or no change."""
+    """The change; None where it is not Python, or changes nothing."""
     text = mutate_code(source(site.file), _operators()[site.operator], site.occurrence)
     try:
         with warnings.catch_warnings():

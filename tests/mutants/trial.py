@@ -17,7 +17,7 @@ from pathlib import Path
 
 from tests.mutants.mutant import ROOT, Mutant
 
-# The tests that most probably notice a change, by the room where it is; the promise comes last.
+# The tests that most probably notice a change, by where it is made; the promise comes last.
 NEAREST = {
     "delivery": ("test_delivery*.py", "test_sink*.py"),
     "state": ("test_state*.py", "test_sink*.py"),
@@ -45,9 +45,9 @@ class Verdict:
 
 def nearest(file: str) -> list[str]:
     """The test files nearest to a file of the function, in the order in which they run."""
-    room, module = file.split("/")[1], f"_{Path(file).stem}"  # whose own tests come first
+    part, module = file.split("/")[1], f"_{Path(file).stem}"  # whose own tests come first
     found: dict[str, None] = {}
-    for pattern in (*NEAREST.get(room, ()), PROMISE):
+    for pattern in (*NEAREST.get(part, ()), PROMISE):
         paths = sorted(
             (ROOT / "tests").glob(pattern), key=lambda path: (module not in path.stem, path)
         )
