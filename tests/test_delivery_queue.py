@@ -12,7 +12,7 @@ from function.delivery.queue import Item, Queue
 from function.metrics import Metrics
 from function.receivers import Reason, Unavailable
 from tests.servers import wait_until
-from tests.test_receivers import another
+from tests.test_alerts import article
 
 
 def queue(most: int) -> Queue:
@@ -20,11 +20,13 @@ def queue(most: int) -> Queue:
     return Queue("host:80", most, 30, Health("receiver", "host:80", 30, Metrics()))
 
 
-def parcel(alerts: int, told: list[Result] | None = None, text: str = "") -> Parcel:
-    """One that may wait for a minute; ``text`` stands in each alert, for its weight."""
+def parcel(
+    alerts: int, told: list[Result] | None = None, text: str = "", seconds: float = 60
+) -> Parcel:
+    """One that may wait so long; ``text`` stands in each alert, for its weight."""
     heard: list[Result] = [] if told is None else told
-    made = [another(path=f"/{number}", text=text) for number in range(alerts)]
-    deadline = time.monotonic() + 60
+    made = [article()._replace(annotations={"text": text})] * alerts
+    deadline = time.monotonic() + seconds
     return Parcel(made, deadline, lambda _index, result: heard.append(result), Places())
 
 
@@ -74,3 +76,13 @@ def test_it_takes_again_when_what_waited_has_been_taken() -> None:
     assert emptied.take(taken, 19_999)
     emptied.put(parcel(25_000, told))
     assert (len(emptied), told) == (25_001, []), "light ones may be many"
+
+
+def test_it_stays_full_where_a_pause_sends_some_away() -> None:
+    paused, told, text = queue(most=1), list[Result](), "x" * 4_000
+    paused.put(parcel(19_990, told, text))
+    paused.put(parcel(10, told, text, seconds=5))
+    paused.pause([], Unavailable(Reason.RATE_LIMITED, "", retry_after=10))
+    assert (len(paused), len(told)) == (19_990, 10), "those that have no time for it"
+    paused.put(parcel(11, told, text))
+    assert told[10:] == [Unavailable(Reason.FULL, "host:80: 19990 alerts are waiting already")] * 11
