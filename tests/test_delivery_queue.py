@@ -14,6 +14,9 @@ from function.receivers import Reason, Unavailable
 from tests.servers import wait_until
 from tests.test_alerts import article
 
+HEAVY = "x" * 4_000  # in each of 20 000 alerts: more than may wait
+PAUSE = Unavailable(Reason.RATE_LIMITED, "", retry_after=10)
+
 
 def queue(most: int) -> Queue:
     """One of which so many batches may be taken at a time."""
@@ -60,7 +63,7 @@ def test_at_the_end_all_senders_end_also_those_that_waited_for_their_turn() -> N
 
 
 def test_it_is_full_when_what_waits_is_both_many_alerts_and_much_text() -> None:
-    filled, told, text = queue(most=1), list[Result](), "x" * 4_000
+    filled, told, text = queue(most=1), list[Result](), HEAVY
     filled.put(parcel(19_990, told, text))
     filled.put(parcel(10, told, text))
     assert (len(filled), told) == (20_000, []), "as many may wait whatever they weigh"
@@ -72,17 +75,36 @@ def test_it_is_full_when_what_waits_is_both_many_alerts_and_much_text() -> None:
 
 def test_it_takes_again_when_what_waited_has_been_taken() -> None:
     emptied, told, taken = queue(most=1), list[Result](), list[Item]()
-    emptied.put(parcel(20_000, told, "x" * 4_000))
+    emptied.put(parcel(20_000, told, HEAVY))
     assert emptied.take(taken, 19_999)
     emptied.put(parcel(25_000, told))
     assert (len(emptied), told) == (25_001, []), "light ones may be many"
 
 
-def test_it_stays_full_where_a_pause_sends_some_away() -> None:
-    paused, told, text = queue(most=1), list[Result](), "x" * 4_000
-    paused.put(parcel(19_990, told, text))
-    paused.put(parcel(10, told, text, seconds=5))
-    paused.pause([], Unavailable(Reason.RATE_LIMITED, "", retry_after=10))
-    assert (len(paused), len(told)) == (19_990, 10), "those that have no time for it"
-    paused.put(parcel(11, told, text))
-    assert told[10:] == [Unavailable(Reason.FULL, "host:80: 19990 alerts are waiting already")] * 11
+def test_it_stays_full_while_little_of_what_waited_is_taken() -> None:
+    full, told, taken = queue(most=1), list[Result](), list[Item]()
+    full.put(parcel(20_000, told, HEAVY))
+    assert full.take(taken, 100)
+    full.put(parcel(101, told, HEAVY))
+    assert [type(result) for result in told] == [Unavailable] * 101
+
+
+def test_what_a_pause_brings_back_weighs_as_before() -> None:
+    paused, told, taken = queue(most=1), list[Result](), list[Item]()
+    paused.put(parcel(20_000, told, HEAVY))
+    assert paused.take(taken, 20_000)
+    paused.pause(taken, PAUSE)
+    paused.put(parcel(1, told, HEAVY))
+    assert len(told) == 1
+
+
+def test_what_a_pause_sends_away_weighs_nothing_any_more() -> None:
+    paused, told = queue(most=1), list[Result]()
+    paused.put(parcel(10_000, told, HEAVY))
+    paused.put(parcel(10_000, told, HEAVY, seconds=5))
+    paused.pause([], PAUSE)
+    assert (len(paused), len(told)) == (10_000, 10_000), "those that have no time for it"
+    paused.put(parcel(10_001))
+    assert len(paused) == 20_001, "light ones fit"
+    paused.put(parcel(5_000, told, HEAVY))
+    assert len(told) == 15_000, "heavy ones do not"
