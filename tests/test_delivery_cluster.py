@@ -77,6 +77,13 @@ def test_what_a_member_has_not_got_in_time_is_counted() -> None:
         wait_until(lambda: opened.count(missed) == 1)
 
 
+def test_a_member_that_fails_is_asked_once_a_second() -> None:
+    with cluster(Answer(500), Answer()) as (opened, members):
+        assert opened.outcomes([article()]) == [Accepted()]
+        time.sleep(2.5)
+        assert len(members[0].requests) <= 3
+
+
 def test_what_a_member_refuses_and_another_takes_is_counted() -> None:
     with cluster(Answer(400), Answer(delay=0.2)) as (opened, members):
         assert opened.outcomes([article()]) == [Accepted()]
