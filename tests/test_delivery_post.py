@@ -9,7 +9,6 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
-from typing import Any
 
 import pytest
 
@@ -159,80 +158,6 @@ class TestTheDeadline:
         head = b"HTTP/1.1 200 OK\r\ncontent-length: 3\r\n\r\n"
         with saying(head, b"a", b"b", b"c", pause=0.25) as url:
             assert_late(post(url, 0.6))  # each part alone is within it
-
-    def test_holds_for_all_addresses_of_a_name_together(
-        self, monkeypatch: pytest.MonkeyPatch
-    ) -> None:
-        with ExitStack() as stack:
-            dead = [stack.enter_context(unanswering()) for _ in range(4)]
-            resolve_to(monkeypatch, dead)
-            start = time.monotonic()
-            assert_late(post("http://many.test/", 1))
-            assert time.monotonic() - start < 3, "1 s for each of four would be 4"
-
-    def test_leaves_the_last_address_all_the_time_that_is_left(
-        self, monkeypatch: pytest.MonkeyPatch
-    ) -> None:
-        with unanswering() as one, unanswering() as other:
-            resolve_to(monkeypatch, [one, other])
-            start = time.monotonic()
-            assert_late(post("http://many.test/", 1.2))
-            assert time.monotonic() - start >= 1.2
-
-    def test_leaves_time_for_an_address_that_answers_behind_one_that_does_not(
-        self, monkeypatch: pytest.MonkeyPatch
-    ) -> None:
-        with unanswering() as dead, servers.receiver() as receiver:
-            resolve_to(monkeypatch, [dead, receiver.server.server_address[:2]])
-            answer = post("http://many.test/", 3)
-        assert isinstance(answer, Answer)
-
-    def test_holds_for_the_name_server_too(self, monkeypatch: pytest.MonkeyPatch) -> None:
-        wait = threading.Event()
-        looked_up: list[str] = []
-
-        def hang(host: str, *_: object, **__: object) -> list[Any]:
-            looked_up.append(host)
-            wait.wait(10)
-            return []
-
-        slow_lookups(monkeypatch, hang)
-        with posting("http://slow.test/", 0.3) as post_once:
-            for _ in range(5):
-                assert_late(post_once())
-        assert looked_up == ["slow.test"], "nobody asks again while the answer is awaited"
-        wait.set()
-
-
-def resolve_to(patch: pytest.MonkeyPatch, addresses: list[Any]) -> None:
-    """Give every name these addresses."""
-    entry = (socket.AF_INET, socket.SOCK_STREAM, 6, "")
-    slow_lookups(patch, lambda *_, **__: [(*entry, address) for address in addresses])
-
-
-def slow_lookups(patch: pytest.MonkeyPatch, lookup: Callable[..., list[Any]]) -> None:
-    real = socket.getaddrinfo
-
-    def getaddrinfo(host: str, *arguments: Any, **options: Any) -> list[Any]:
-        look = lookup if host.endswith(".test") and not options.get("flags") else real
-        return list(look(host, *arguments, **options))
-
-    patch.setattr(socket, "getaddrinfo", getaddrinfo)
-
-
-@contextmanager
-def unanswering() -> Iterator[Any]:
-    """An address that takes no connection and refuses none: its queue of them is full."""
-    with ExitStack() as stack:
-        listener = stack.enter_context(socket.socket())
-        listener.bind(("127.0.0.1", 0))
-        listener.listen(0)
-        for _ in range(3):
-            waiting = stack.enter_context(socket.socket())
-            waiting.setblocking(False)
-            with suppress(BlockingIOError):
-                waiting.connect(listener.getsockname())
-        yield listener.getsockname()
 
 
 class TestAConnection:
