@@ -33,6 +33,7 @@ BASIC = base64.b64encode(b"bob:pa ss/w\xc3\xb6rd").decode()
         ("http://bob:pa%20ss%2Fw%C3%B6rd@x/", f"Authorization: Basic {BASIC}", None),
         ("http://bob:pa%20ss%2Fw%C3%B6rd@x/", "wrong: pa ss/wörd", "wrong: [removed]"),
         ("http://token-of-mine@x/", "unknown token-of-mine", "unknown [removed]"),
+        ("http://x/zq8xw3vu/zq8xw3vu-more", "no zq8xw3vu-more", "no [removed]"),
         ("http://x/T0/b", "T0 is not T0T0", "[removed] is not T0T0"),
     ],
 )
