@@ -124,11 +124,6 @@ def test_closing_waits_for_what_is_under_way() -> None:
         assert future.result(0) == Accepted()
 
 
-def test_proxies_of_the_environment_are_not_used(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("HTTP_PROXY", f"http://127.0.0.1:{servers.free_port()}")
-    assert outcome_of(Answer()) == Accepted()
-
-
 class TestGroupCommit:
     """A few senders take whatever is waiting."""
 
@@ -202,6 +197,13 @@ class TestTrouble:
         with servers.receiver(first) as receiver, sender(receiver.url) as opened:
             opened.outcomes([article()])
         assert len(receiver.requests) == 1
+
+    def test_that_often_passes_gets_none_where_its_time_is_over_before(
+        self, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        monkeypatch.setattr("function.delivery.senders._RETRY_AFTER", 0.9)
+        outcome = outcome_of(Answer(503, delay=1), timeout=1.8, budget=1.8)
+        assert reasons([outcome]) == [Reason.SERVER], "what it was, and no timeout"
 
     def test_a_receiver_that_is_away_too_long_is_asked_by_one_request_at_a_time(self) -> None:
         with (

@@ -12,6 +12,7 @@ from pathlib import Path
 
 import pytest
 
+from function.delivery.connection import Deadline
 from function.delivery.post import ANSWER_LIMIT, Poster
 from function.receivers import Answer, Reason, Request, Unavailable
 from tests import servers
@@ -159,6 +160,21 @@ class TestTheDeadline:
         with saying(head, b"a", b"b", b"c", pause=0.25) as url:
             assert_late(post(url, 0.6))  # each part alone is within it
 
+    def test_holds_for_what_is_awaited_when_a_part_of_the_answer_is_there(self) -> None:
+        start = time.monotonic()
+        with saying(b"HTTP/1.1 200", pause=1.5) as url:
+            assert_late(post(url, 2))
+            assert time.monotonic() - start < 3, "2 s more for the rest would be 3.5"
+
+    @pytest.mark.parametrize("before", [None, 0.1, 60])
+    def test_is_told_to_a_socket_whatever_that_was_told_before(self, before: float | None) -> None:
+        deadline = Deadline()
+        deadline.at = time.monotonic() + 5
+        with socket.socket() as told:
+            told.settimeout(before)
+            deadline.limit(told)
+            assert 0.1 < (told.gettimeout() or 0) <= 5
+
 
 class TestAConnection:
     def test_serves_many_posts(self) -> None:
@@ -168,6 +184,11 @@ class TestAConnection:
                 post_once()
             assert len(receiver.requests) == 5
             assert len(receiver.connections) == 1
+
+    def test_uses_no_proxy_of_the_environment(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        monkeypatch.setenv("HTTP_PROXY", f"http://127.0.0.1:{servers.free_port()}")
+        with servers.receiver() as receiver:
+            assert isinstance(post(receiver.url), Answer)
 
     def test_takes_no_password_out_of_a_netrc(
         self, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
