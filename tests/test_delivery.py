@@ -208,9 +208,9 @@ class TestTrouble:
     def test_a_receiver_that_is_away_too_long_is_asked_by_one_request_at_a_time(self) -> None:
         with (
             servers.receiver(Answer(500)) as receiver,
-            sender(receiver.url, concurrency=4, budget=1) as opened,
+            sender(receiver.url, concurrency=4, budget=1.5) as opened,
         ):
-            deadline = time.monotonic() + 1.1
+            deadline = time.monotonic() + 1.6
             while time.monotonic() < deadline:
                 opened.outcomes([article()])
             receiver.answers = [Answer(500, delay=0.7)]
