@@ -28,7 +28,7 @@ coverage: $(VENV)/tests.stamp  ## which lines and branches of the function `make
 test-long: $(VENV)/tests.stamp  ## what takes longer
 	@HYPOTHESIS_PROFILE=long $(BIN)/python -m pytest -n 2 -m long --timeout 1800 $(TESTS)
 
-mutants: $(VENV)/mutants.stamp  ## breaks the code in many ways, and says which ones no test notices: hours; MUTANTS="--only by-hand 3" tries one
+mutants: $(VENV)/mutants.stamp  ## breaks the code in many ways, and says which ones no test notices, about two hours; MUTANTS="--only by-hand 3" tries one
 	@$(BIN)/python -m tests.mutants $(MUTANTS)
 
 lint: $(VENV)/tests.stamp  ## ruff and mypy

@@ -53,7 +53,7 @@ def test_the_tests_nearest_to_a_change_are_there_and_begin_with_its_modules_own(
             "x\nFAILED tests/test_a.py::test_b - assert 1\nFAILED tests/c.py::d\n",
             "tests/test_a.py::test_b",
         ),
-        ("FAILED tests/test_a.py::test_b[a b] - x", "tests/test_a.py::test_b[a b]"),
+        ("FAILED tests/test_a.py::test_b[a [b]] - x", "tests/test_a.py::test_b[a [b]]"),
         ("ERROR tests/test_a.py\n", "tests/test_a.py"),
         ("something\nelse", "something else"),
     ],
