@@ -85,6 +85,7 @@ def test_a_record_that_no_rule_matches_is_acknowledged_at_once(sink: Sink) -> No
 def test_a_match_is_acknowledged_when_the_receiver_has_its_alert(
     sink: Sink, receiver: Receiver
 ) -> None:
+    receiver.answers = [Answer(delay=0.2)]
     reply = sink.receive(CLOUDEVENT, ARTICLE)
     assert isinstance(reply, Pending)
     assert answer(reply) == Reply(204)
