@@ -55,6 +55,7 @@ def test_the_tests_nearest_to_a_change_are_there_and_begin_with_its_modules_own(
         ),
         ("FAILED tests/test_a.py::test_b[a [b]] - x", "tests/test_a.py::test_b[a [b]]"),
         ("ERROR tests/test_a.py\n", "tests/test_a.py"),
+        ("ERROR    function:logs.py:94 bug\nFAILED tests/a.py::b - x\n", "tests/a.py::b"),
         ("something\nelse", "something else"),
     ],
 )

@@ -32,7 +32,7 @@ PROMISE = "test_promise.py"
 LONGEST = 900  # seconds for the whole suite, which takes a quarter of it on two processors
 _LEFT_OUT = (".git", ".venv", ".cache", ".hypothesis", ".*_cache", "__pycache__", "*.pyc")
 _SELF = "tests/test_mutants.py"  # it would fail for every change by hand, as it should
-_FAILED = re.compile(r"^(?:FAILED|ERROR) (.+?)(?: - .*)?$", re.MULTILINE)
+_FAILED = re.compile(r"^(?:FAILED|ERROR) (tests/.+?)(?: - .*)?$", re.MULTILINE)
 
 
 @dataclass(frozen=True)
