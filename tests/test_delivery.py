@@ -215,11 +215,12 @@ class TestTrouble:
                 opened.outcomes([article()])
             receiver.answers = [Answer(500, delay=0.7)]
             receiver.requests.clear()
-            futures = [opened.send([another(path=f"/{n}")])[0] for n in range(10)]
+            futures = opened.send([article()]) + opened.send([another(path="/at-once")])
+            wait_until(lambda: receiver.requests)
+            futures += [opened.send([another(path=f"/{n}")])[0] for n in range(8)]
             found = reasons([future.result(10) for future in futures])
             assert len(receiver.requests) == 1
             assert found == [Reason.SERVER] + [Reason.BUSY] * 9
-
             receiver.answers = [Answer(200)]
             assert opened.outcomes([article()]) == [Accepted()], "it is back"
             assert opened.outcomes([article()]) == [Accepted()]
