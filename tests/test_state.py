@@ -331,6 +331,12 @@ def test_in_any_order_nothing_is_sent_twice_or_acknowledged_that_nobody_has(
     assert max(labels.values(), default=1) == 1, "repeat_interval was not kept"
 
 
+def test_a_bug_is_a_requests_end_at_once() -> None:
+    reservation = Reservation([1, 1], 0)
+    reservation.tell(0, ValueError())
+    assert isinstance(reservation.future.exception(0), ValueError)
+
+
 def test_a_future_cannot_be_set_twice() -> None:
     reservation = Reservation([1], 0)
     reservation.tell(0, Accepted())

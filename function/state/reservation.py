@@ -31,17 +31,13 @@ def combined(one: Outcome, other: Outcome) -> Outcome:
 
     What may still be delivered comes before what was refused, and that before what is accepted.
     """
-    return max(one, other, key=_weight)
+    return one if _WEIGHTS[type(one)] >= _WEIGHTS[type(other)] else other
 
 
 _WEIGHTS = {
     kind: weight
     for weight, kind in enumerate((DeliveredBefore, HeldBack, Accepted, Refused, Unavailable))
 }
-
-
-def _weight(outcome: Outcome) -> int:
-    return _WEIGHTS[type(outcome)]
 
 
 class Reservation:
@@ -51,7 +47,7 @@ class Reservation:
     the monotonic clock; the alerts may be delivered after it.
     """
 
-    __slots__ = ("_bug", "_left", "_lock", "_outcomes", "deadline", "future", "waits")
+    __slots__ = ("_left", "_lock", "_outcomes", "deadline", "future", "waits")
 
     def __init__(self, receivers: Sequence[int], deadline: float) -> None:
         self.deadline = deadline
@@ -59,26 +55,21 @@ class Reservation:
         self.waits = False  # for another request's alert
         self._outcomes: list[Outcome] = [_NOTHING] * len(receivers)
         self._left = sum(receivers)
-        self._bug: Exception | None = None
         self._lock = Lock()
 
     def tell(self, index: int, outcome: Outcome | Exception) -> None:
         """Note an alert's outcome at one receiver; an exception is a bug, and the request's end."""
         with self._lock:
-            if self._left <= 0:
-                return  # told twice
+            if self.future.done():
+                return
             if isinstance(outcome, Exception):
-                self._bug = outcome
-            else:
-                known = self._outcomes[index]
-                self._outcomes[index] = outcome if known is _NOTHING else combined(known, outcome)
+                self.future.set_exception(outcome)
+                return
+            self._outcomes[index] = combined(self._outcomes[index], outcome)
             self._left -= 1
             if self._left:
                 return
-        if self._bug is not None:
-            self.future.set_exception(self._bug)
-        else:
-            self.future.set_result(self._outcomes)
+        self.future.set_result(self._outcomes)
 
 
 class Wanted(NamedTuple):
@@ -112,11 +103,7 @@ class Claim:
         self.labels = f"{alert.fingerprint} {receiver}".encode() if alert.repeat_interval else None
         self._same = (receiver, alert.identity)
         # What no second claim may have while this one is under way.
-        self.keys: list[Hashable] = [self._same]
-        if self.event is not None:
-            self.keys.append(self.event)
-        if self.labels is not None:
-            self.keys.append(self.labels)
+        self.keys: tuple[Hashable, ...] = tuple(filter(None, (self.event, self.labels, self._same)))
 
     def equals(self, other: Claim) -> bool:
         """Whether both are the same alert: of one event and record, or alike in what is sent."""

@@ -21,8 +21,8 @@ _MEMORY: Changes = {
         ),
         (
             "an alert's outcome is its receivers' best, not the one that may come again",
-            "return max(one, other, key=_weight)",
-            "return min(one, other, key=_weight)",
+            "return one if _WEIGHTS[type(one)] >= ",
+            "return one if _WEIGHTS[type(one)] < ",
         ),
     ),
     "function/events.py": (
