@@ -78,13 +78,12 @@ class Posting:
 
     def send(self, fired: Sequence[Fired], deadline: float) -> Future[list[Outcome]]:
         """Reserve alerts for every receiver, and deliver those that no other request has."""
-        digests: dict[int, bytes] = {}
-        wanted = []
-        for alert, _, event, number in fired:
-            digest = None
-            if event is not None and (digest := digests.get(id(event))) is None:
-                digest = digests[id(event)] = events.identity(event)
-            wanted.append(Wanted(alert, self._receivers, digest, number))
+        distinct = {id(each.event): each.event for each in fired if each.event}
+        digests = {key: events.identity(event) for key, event in distinct.items()}
+        wanted = [
+            Wanted(each.alert, self._receivers, digests.get(id(each.event)), each.number)
+            for each in fired
+        ]
         return self._state.reserve(wanted, deadline).future
 
     def reply(self, _alerts: Sequence[Alert]) -> Reply:

@@ -12,7 +12,6 @@ from pathlib import Path
 
 import pytest
 
-from function.delivery.connection import Deadline
 from function.delivery.post import ANSWER_LIMIT, Poster
 from function.receivers import Answer, Reason, Request, Unavailable
 from tests import servers
@@ -165,15 +164,6 @@ class TestTheDeadline:
         with saying(b"HTTP/1.1 200", pause=1.5) as url:
             assert_late(post(url, 2))
             assert time.monotonic() - start < 3, "2 s more for the rest would be 3.5"
-
-    @pytest.mark.parametrize("before", [None, 0.1, 60])
-    def test_is_told_to_a_socket_whatever_that_was_told_before(self, before: float | None) -> None:
-        deadline = Deadline()
-        deadline.at = time.monotonic() + 5
-        with socket.socket() as told:
-            told.settimeout(before)
-            deadline.limit(told)
-            assert 0.1 < (told.gettimeout() or 0) <= 5
 
 
 class TestAConnection:

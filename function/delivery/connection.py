@@ -41,13 +41,6 @@ class Deadline:
             raise TimeoutError
         return left
 
-    def limit(self, sock: socket.socket) -> None:
-        """Let a socket wait until then, or 10 ms longer: to tell it anew is a system call."""
-        left = self.left()
-        told = sock.gettimeout()
-        if told is None or not left <= told < left + 0.01:
-            sock.settimeout(left)
-
 
 def connections(deadline: Deadline, *, secure: bool) -> type[HTTPConnection]:
     """A class of connections that keep to a deadline."""
@@ -81,7 +74,7 @@ def connections(deadline: Deadline, *, secure: bool) -> type[HTTPConnection]:
             if self.sock is None:
                 self.connect()
             for start in range(0, len(data), _PIECE):
-                deadline.limit(self.sock)
+                self.sock.settimeout(deadline.left())
                 self.sock.sendall(data[start : start + _PIECE])
 
     return Connection
@@ -213,7 +206,7 @@ class _Reader(io.RawIOBase):
 
     def readinto(self, buffer: Buffer) -> int | None:
         """Wait for bytes; raises TimeoutError where the time is over."""
-        self._deadline.limit(self._socket)
+        self._socket.settimeout(self._deadline.left())
         return self._raw.readinto(buffer)
 
     def close(self) -> None:

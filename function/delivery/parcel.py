@@ -156,7 +156,8 @@ class ClusterParcel(Parcel):
 
 def weight(alert: Alert) -> int:
     """About how many bytes an alert takes while it waits."""
-    return _ALERT + len("".join((*alert.labels.values(), *alert.annotations.values())))
+    labels, annotations = alert.labels.values(), alert.annotations.values()
+    return _ALERT + sum(map(len, labels)) + sum(map(len, annotations))
 
 
 def _preference(result: Result) -> int:

@@ -78,16 +78,8 @@ class State:
         if settled is not None:  # within another one: a claim that followed has failed at once
             settled.append((claim, result))
             return
-        step = _Step()
-        with self._lock:
-            self._settle(claim, result, step)
-        if not step.owned:  # as nearly always: nobody has followed
-            for told, outcome in step.told:
-                told.reservation.tell(told.index, outcome)
-            return
-        self._local.settled = settled = deque()
+        self._local.settled = settled = deque([(claim, result)])
         try:
-            self._carry_out(step)
             while settled:
                 step = _Step()
                 with self._lock:

@@ -119,7 +119,7 @@ DELIVERY: Changes = {
         ),
         (
             "an answer may drip for ever",
-            "        self._deadline.limit(self._socket)\n        return",
+            "        self._socket.settimeout(self._deadline.left())\n        return",
             "        return",
         ),
     ),
