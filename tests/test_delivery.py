@@ -154,13 +154,20 @@ class TestGroupCommit:
         assert sum(sizes) == 12 * 2 + 25
         assert max(sizes) == 10
 
-    def test_the_alerts_of_a_large_request_are_posted_by_several_senders_at_once(self) -> None:
+    @pytest.mark.parametrize(
+        ("concurrency", "batch", "alerts"),
+        [(4, 10, 80), (8, 1, 7)],
+        ids=["as many as the setting says", "four at first"],
+    )
+    def test_the_alerts_of_a_request_are_posted_by_several_senders_at_once(
+        self, concurrency: int, batch: int, alerts: int
+    ) -> None:
         with (
-            servers.receiver(Answer(delay=0.2)) as receiver,
-            sender(receiver.url, concurrency=4, batch=10) as opened,
+            servers.receiver(Answer(delay=0.3)) as receiver,
+            sender(receiver.url, concurrency=concurrency, batch=batch) as opened,
         ):
-            alerts = [another(path=f"/{number}") for number in range(80)]
-            assert opened.outcomes(alerts) == [Accepted()] * 80
+            sent = [another(path=f"/{number}") for number in range(alerts)]
+            assert opened.outcomes(sent) == [Accepted()] * alerts
         assert max(receiver.under_way) == 4
 
     def test_each_request_learns_the_outcome_of_its_own_alerts(self) -> None:

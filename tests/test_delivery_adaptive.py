@@ -1,4 +1,4 @@
-"""The limit of POSTs against receivers of several kinds, mostly in a clock of the test's own."""
+"""The limit of POSTs against receivers of several kinds, in a clock of the test's own."""
 
 from __future__ import annotations
 
@@ -11,11 +11,6 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from function.delivery.adaptive import AdaptiveLimit
-from function.receivers import Accepted
-from tests import servers
-from tests.delivering import sender
-from tests.servers import Answer
-from tests.test_receivers import another
 
 # When a POST that begins at a time is over.
 Receiver = Callable[[float], float]
@@ -93,16 +88,6 @@ def test_four_are_under_way_at_least_for_some_may_hang() -> None:
 @pytest.mark.parametrize("most", [1, 2, 4])
 def test_the_setting_is_never_exceeded(most: int) -> None:
     assert set(limits(AdaptiveLimit(most), parallel(0.02), 50)) == {most}
-
-
-def test_a_real_receiver_gets_four_at_first() -> None:
-    with (
-        servers.receiver(Answer(delay=0.3)) as receiver,
-        sender(receiver.url, concurrency=8, batch=1) as opened,
-    ):
-        alerts = [another(path=f"/{number}") for number in range(7)]
-        assert opened.outcomes(alerts) == [Accepted()] * 7
-    assert max(receiver.under_way) == 4
 
 
 @given(st.integers(1, 20), st.lists(st.floats(0, 100), max_size=200))

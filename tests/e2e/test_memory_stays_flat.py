@@ -6,7 +6,7 @@ import itertools
 import socket
 import threading
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -35,17 +35,27 @@ def resident(server: Function) -> int:
     return int(line.split()[1])
 
 
-def body_of(number: int, matching: int) -> bytes:
-    """One record, of which one in so many matches; an array of records that all match at 0."""
-    if matching == 0:
-        paths = (b"/%d/%d" % (number, index) for index in range(RECORDS))
-        return b"[%s]" % b",".join(ARTICLE.replace(b"/notfound", path) for path in paths)
-    return OTHER if number % matching else ARTICLE.replace(b"/notfound", b"/%d" % number)
+Body = Callable[[int], bytes]  # of the request with a number
 
 
-def request(number: int, matching: int) -> bytes:
+def matching(number: int) -> bytes:
+    """A record that matches."""
+    return ARTICLE.replace(b"/notfound", b"/%d" % number)
+
+
+def one_in_ten(number: int) -> bytes:
+    """A record; one in ten matches."""
+    return OTHER if number % 10 else matching(number)
+
+
+def array(number: int) -> bytes:
+    """Records that all match."""
+    paths = (b"/%d/%d" % (number, index) for index in range(RECORDS))
+    return b"[%s]" % b",".join(ARTICLE.replace(b"/notfound", path) for path in paths)
+
+
+def request(number: int, body: bytes) -> bytes:
     """A request as KafkaSource sends it; each is an event of its own."""
-    body = body_of(number, matching)
     head = (
         "POST / HTTP/1.1\r\nhost: x\r\nce-specversion: 1.0\r\nce-source: /s\r\nce-type: t\r\n"
         f"ce-id: partition:0/offset:{number}\r\ncontent-length: {len(body)}\r\n\r\n"
@@ -53,12 +63,12 @@ def request(number: int, matching: int) -> bytes:
     return head.encode() + body
 
 
-def send(server: Function, numbers: Iterator[int], matching: int) -> None:
+def send(server: Function, numbers: Iterator[int], body: Body) -> None:
     """Send requests over one connection, each after the answer to the one before."""
     with socket.create_connection(("127.0.0.1", server.port), timeout=30) as connection:
         stream = connection.makefile("rb")
         for number in numbers:
-            connection.sendall(request(number, matching))
+            connection.sendall(request(number, body(number)))
             status = stream.readline()
             assert status[9:12] in (b"204", b"503"), status
             length = 0
@@ -68,12 +78,10 @@ def send(server: Function, numbers: Iterator[int], matching: int) -> None:
             stream.read(length)
 
 
-def send_all(server: Function, numbers: Sequence[int], matching: int) -> None:
+def send_all(server: Function, numbers: Sequence[int], body: Body) -> None:
     """Send requests over all clients' connections."""
     shared = iter(numbers)  # a list's iterator gives each number to one thread
-    threads = [
-        threading.Thread(target=send, args=(server, shared, matching)) for _ in range(CLIENTS)
-    ]
+    threads = [threading.Thread(target=send, args=(server, shared, body)) for _ in range(CLIENTS)]
     for thread in threads:
         thread.start()
     for thread in threads:
@@ -116,11 +124,11 @@ def grows(tmp_path: Path, server: str, arrays: int, warm_up: int, requests: int)
         ) as running,
     ):
         numbers = iter(range(arrays + warm_up + requests))
-        send(running, itertools.islice(numbers, arrays), matching=0)
+        send(running, itertools.islice(numbers, arrays), array)
         with down_half_of_the_time(receiver):
-            send_all(running, [*itertools.islice(numbers, warm_up)], matching=1)
+            send_all(running, [*itertools.islice(numbers, warm_up)], matching)
             before = resident(running)
-            send_all(running, [*numbers], matching=10)
+            send_all(running, [*numbers], one_in_ten)
             time.sleep(0.5)
             return resident(running) / before - 1
 
