@@ -62,7 +62,8 @@ def _url(text: str) -> str:
     except ValueError:
         usable = False
     if not usable:
-        raise ValueError("it is not an http:// or https:// URL")  # it may be a secret
+        # Never repeats it: it may be a secret.
+        raise ValueError("it is not an http:// or https:// URL")
     return text
 
 

@@ -123,7 +123,7 @@ def read_csv(path: Path) -> Traffic:
         with path.open(newline="", encoding="utf-8-sig") as file:
             rows = [row for row in csv.reader(file) if any(cell.strip() for cell in row)]
     except (OSError, UnicodeDecodeError) as error:
-        reason = getattr(error, "strerror", None) or "is not a UTF-8 text"
+        reason = getattr(error, "strerror", None) or "is not UTF-8 text"
         raise TrafficError(f"{path}: cannot be read: {reason}") from None
     if rows and not _is_number(rows[0][0]):
         del rows[0]

@@ -33,7 +33,7 @@ def create_app(settings: Settings) -> Flask:
     """Build the WSGI application; raises RulesError or SettingsError where it cannot work."""
     endpoints = Endpoints(settings)
     app = Flask("function", static_folder=None)
-    # A POST to a path with a slash too many is not a redirect: KafkaSource follows none.
+    # A POST to a path with a slash too many is not redirected: KafkaSource would not follow.
     app.url_map.merge_slashes = False
     app.url_map.strict_slashes = False
     for path, methods in endpoints.table.items():

@@ -133,7 +133,7 @@ def _copy(where: Path) -> Path:
 
 
 def _failed(output: str) -> str:
-    """The first failing test of pytest's output, or the last line where there is no test's name."""
+    """The first failing test of pytest's output, or its last lines where it names none."""
     found = _FAILED.search(output)
     return found[1] if found else " ".join(output.split("\n")[-3:]).strip()
 
