@@ -46,9 +46,12 @@ def main() -> None:
     argparse.ArgumentParser(prog="python -m local.broker", description=main.__doc__).parse_args()
     with EmbeddedBroker() as broker:
         address = broker.bootstrap_servers
-        print(f"Kafka listens on {address}, {PARTITIONS} partitions per topic", flush=True)
-        print(f"python -m local.source --embedded --bootstrap-servers {address} --sink http://...")
+        source = (
+            f"python -m local.source --embedded --bootstrap-servers {address} --sink http://..."
+        )
         try:
+            print(f"Kafka listens on {address}, {PARTITIONS} partitions per topic", flush=True)
+            print(source)
             threading.Event().wait()
         except KeyboardInterrupt:
             print()

@@ -162,8 +162,8 @@ def main(arguments: Sequence[str] | None = None) -> None:
     except OSError as error:
         parser.error(f"cannot listen on port {options.port}: {error.strerror}")
     with inbox:
-        print(f"{options.mode} on {inbox.url}", flush=True)
         try:
+            print(f"{options.mode} on {inbox.url}", flush=True)
             threading.Event().wait()
         except KeyboardInterrupt:
             print()

@@ -2,13 +2,20 @@
 
 from __future__ import annotations
 
+import os
 import signal
 import subprocess
 import sys
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from pathlib import Path
+
+import pytest
 
 from local.broker import PARTITIONS, EmbeddedBroker
 from local.kafka_clients import Cluster, assign_all, produce, read_to_end
 from tests import real
+from tests.servers import wait_until
 
 
 def test_what_was_produced_can_be_read_to_its_end() -> None:
@@ -66,3 +73,32 @@ def test_the_command_line_serves_other_processes_until_it_is_interrupted() -> No
         assert produce(Cluster(address, embedded=True), "logs", [b"a"]) == 1
         process.send_signal(signal.SIGINT)
         assert process.wait(timeout=10) == 0
+
+
+@contextmanager
+def full_pipe() -> Iterator[tuple[int, int]]:
+    """The ends of a pipe into which nothing can be written until something is read."""
+    read, write = os.pipe()
+    os.set_blocking(write, False)
+    with suppress(BlockingIOError):
+        while True:
+            os.write(write, b"x" * 4096)
+    os.set_blocking(write, True)
+    try:
+        yield read, write
+    finally:
+        os.close(read)
+        os.close(write)
+
+
+@pytest.mark.skipif(not Path("/proc/self/wchan").exists(), reason="/proc does not tell who waits")
+@pytest.mark.parametrize("tool", ["local.broker", "local.inbox"])
+def test_ctrl_c_while_the_first_line_is_printed_is_an_ordinary_end(tool: str) -> None:
+    with full_pipe() as (read, write):
+        command = (sys.executable, "-m", tool)
+        with subprocess.Popen(command, stdout=write, cwd=real.ROOT) as process:
+            waits_in = Path(f"/proc/{process.pid}/wchan")
+            wait_until(lambda: "pipe_write" in waits_in.read_text(), 30)
+            process.send_signal(signal.SIGINT)
+            os.read(read, 65536)  # or its end would wait for room, too
+            assert process.wait(timeout=10) == 0
