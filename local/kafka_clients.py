@@ -1,9 +1,9 @@
-"""kafka-python's clients, made in one place, because two of its quirks have to be known there.
+"""kafka-python's clients, made in one place, because three of its quirks have to be known there.
 
 The embedded broker answers the client's opening question about API versions in a way kafka-python
 cannot decode, so that the version has to be named; a real Kafka must be asked instead. And on
 Python 3.11 and 3.12 importing kafka-python warns about a function of the standard library that it
-uses.
+uses. A producer that is closed with records left raises, and goes on (`_Producer`).
 """
 
 from __future__ import annotations
@@ -11,6 +11,7 @@ from __future__ import annotations
 import time
 import warnings
 from collections.abc import Iterable, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any
 
@@ -20,7 +21,7 @@ with warnings.catch_warnings():
     warnings.filterwarnings("ignore", "(read|open)_text is deprecated", DeprecationWarning)
     from kafka import KafkaConsumer, KafkaProducer, TopicPartition
     from kafka.admin import KafkaAdminClient, NewTopic
-    from kafka.errors import KafkaError
+    from kafka.errors import KafkaError, KafkaTimeoutError
     from kafka.structs import OffsetAndMetadata
 
 __all__ = [
@@ -42,6 +43,15 @@ _EMBEDDED_VERSION = (2, 3)
 _NO_WAIT = 50  # milliseconds of a poll that only asks what is there
 
 
+class _Producer(KafkaProducer):  # type: ignore[misc] # it has no types
+    """kafka-python's; `close` ends its thread and its sockets also where records are left."""
+
+    def flush(self, timeout: float | None = None) -> None:
+        """Write what is left, for at most `timeout` seconds."""
+        with suppress(KafkaTimeoutError):  # raised, `close` would end here and leave all running
+            super().flush(timeout)
+
+
 @dataclass(frozen=True, slots=True)
 class Cluster:
     """Where Kafka is: `bootstrap_servers` as host:port,...; and whether it is the embedded one."""
@@ -54,7 +64,7 @@ class Cluster:
 
         Raises KafkaError if no broker answers within bootstrap_timeout_ms (30 000).
         """
-        return _made(KafkaProducer, {**self._connection(), "acks": "all", **options})
+        return _made(_Producer, {**self._connection(), "acks": "all", **options})
 
     def consumer(self, group: str | None = None, **options: Any) -> KafkaConsumer:
         """A consumer that begins at the start of a topic and never commits by itself.

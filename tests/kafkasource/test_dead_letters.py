@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import base64
 
+import pytest
+
 from local.broker import EmbeddedBroker
 from local.kafka_clients import read_to_end
 from local.kafkasource.dead_letters import DeadLetters, with_error
 from local.kafkasource.event import Event
-from local.kafkasource.sink import Answer
+from local.kafkasource.sink import Answer, TransportError
 from tests.kafkasource.begin import Begin, committed, put
 from tests.kafkasource.raw_sink import MAPPER, TIME, WAIT, SinkOf
 
@@ -73,6 +75,17 @@ def test_a_dead_letter_of_text_that_is_no_unicode_has_a_question_mark_as_javas_w
     (letter,) = read_to_end(broker.cluster, topic)
     assert (letter.key, letter.value) == ("é?".encode(), b"")
     assert letter.headers[0] == ("ce_id", b"?")
+
+
+def test_who_closes_without_waiting_hears_nothing_of_what_is_not_written(
+    broker: EmbeddedBroker, topic: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    letters = DeadLetters(broker.cluster, topic)
+    assert letters.write(Event({"id": "1"}, {})).status == 202
+    monkeypatch.setattr("local.kafkasource.dead_letters._WAIT", 0)
+    with pytest.raises(TransportError):  # and the record is under way
+        letters.write(Event({"id": "2"}, {}))
+    letters.close(wait=0)
 
 
 def test_a_dead_letter_can_be_read_by_a_source_again(
