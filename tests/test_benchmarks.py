@@ -146,14 +146,21 @@ def answering(answer: bytes = NO_CONTENT, stall: float = 0, after: int = 0) -> I
                     accepted, _ = listener.accept()
                     open_[accepted.fileno()] = accepted
                     poll.register(accepted.fileno(), select.EPOLLIN)
-                elif open_[file].recv(65536):
-                    answers += 1
-                    if stall and answers == after:
-                        time.sleep(stall)
-                    open_[file].sendall(answer)
-                else:
-                    poll.unregister(file)
-                    open_.pop(file).close()
+                    continue
+                # A sender that gives up leaves answers unread: the kernel then resets the
+                # connection, which is a way to close it.
+                try:
+                    request = open_[file].recv(65536)
+                    if request:
+                        answers += 1
+                        if stall and answers == after:
+                            time.sleep(stall)
+                        open_[file].sendall(answer)
+                        continue
+                except ConnectionError:
+                    pass
+                poll.unregister(file)
+                open_.pop(file).close()
 
     thread = threading.Thread(target=serve)
     thread.start()
