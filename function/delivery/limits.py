@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 
 
@@ -17,3 +18,12 @@ class Limits:
     batch: int
     post_timeout: float
     budget: float
+
+
+def whole_seconds(seconds: float) -> int:
+    """Seconds between two readings of a clock, rounded up as Retry-After says them.
+
+    A minute from now is often a little more than a minute in floating point: up to a millisecond is
+    not counted.
+    """
+    return math.ceil(round(seconds, 3))

@@ -6,7 +6,6 @@ there is little to do; when there is much, alerts share POSTs.
 
 from __future__ import annotations
 
-import math
 import time
 from collections import deque
 from collections.abc import Callable, Iterable, Sequence
@@ -15,6 +14,7 @@ from threading import Condition, Lock
 
 from function.delivery.adaptive import AdaptiveLimit
 from function.delivery.health import Health
+from function.delivery.limits import whole_seconds
 from function.delivery.parcel import Parcel, Result
 from function.delivery.places import MOST
 from function.receivers import Accepted, Outcome, Reason, Refused, Unavailable
@@ -203,10 +203,11 @@ class Queue:
         left = self._pause_until - now
         is_waited_for = parcel.depends_on(self)
         if parcel.deadline <= self._pause_until or (is_waited_for and left > self._budget / 2):
-            return Unavailable(Reason.BUSY, "the receiver has asked for a pause", math.ceil(left))
+            asked = "the receiver has asked for a pause"
+            return Unavailable(Reason.BUSY, asked, whole_seconds(left))
         if is_waited_for and not parcel.may_wait():
             waiting = f"{MOST} requests wait for the end of the receiver's pause already"
-            return Unavailable(Reason.BUSY, waiting, math.ceil(left))
+            return Unavailable(Reason.BUSY, waiting, whole_seconds(left))
         return None
 
     def _wake_one(self) -> None:

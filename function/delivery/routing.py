@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Mapping, Sequence
 from functools import partial
 
 from function.alerts import Alert
-from function.delivery.limits import Limits
+from function.delivery.limits import Limits, whole_seconds
 from function.delivery.parcel import ClusterParcel, Parcel, Settled
 from function.delivery.places import MOST, Places
 from function.delivery.senders import Senders
@@ -56,7 +55,7 @@ class Delivery:
         if pause <= 0 or self._places.take(holder):
             return None
         waiting = f"{MOST} requests wait for the end of the receiver's pause already"
-        return Unavailable(Reason.BUSY, waiting, math.ceil(pause))
+        return Unavailable(Reason.BUSY, waiting, whole_seconds(pause))
 
     def stop_waiting(self, holder: object) -> None:
         """A request does not wait any more."""
