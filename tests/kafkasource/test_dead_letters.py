@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import os
 import signal
 import subprocess
 import sys
@@ -103,6 +104,7 @@ def test_who_closes_without_waiting_hears_nothing_of_what_is_not_written(
         letters = DeadLetters(cluster, topic)
         assert letters.write(Event({"id": "1"}, {})).status == 202
         process.send_signal(signal.SIGSTOP)
+        os.waitpid(process.pid, os.WUNTRACED)  # until it has stopped
         monkeypatch.setattr("local.kafkasource.dead_letters._WAIT", 0.1)
         with pytest.raises(TransportError):  # and the record is under way
             letters.write(Event({"id": "2"}, {}))
