@@ -13,6 +13,7 @@ import binascii
 import hashlib
 import json
 from collections.abc import Mapping
+from functools import lru_cache
 from typing import NamedTuple
 from urllib.parse import unquote
 
@@ -30,8 +31,7 @@ READABLE = frozenset(
 _CONTEXT = frozenset(
     {"specversion", "id", "source", "type", "time", "subject", "datacontenttype", "dataschema"}
 )
-# What KafkaSource adds to nearly all events: no need to look at these names each time.
-_KAFKASOURCE = frozenset({"knativekafkaoffset", "knativekafkapartition", "partitionkey", "key"})
+_SENDERS = 16  # whose names of headers are kept: nearly all requests have the same ones
 _SDK_ERRORS = (ValueError, TypeError, AttributeError, RecursionError)  # it lets all of these escape
 
 
@@ -101,7 +101,8 @@ def _binary(headers: Mapping[str, str], content_type: str, body: bytes) -> Event
             f"event format {content_type[:100]!r} is not read here: send {STRUCTURED} or {BATCHED}"
         )
     require_readable(content_type)
-    attributes = {name[3:]: value for name, value in headers.items() if name.startswith("ce-")}
+    carrying, names = _names(tuple(headers))
+    attributes = dict(zip(names, map(headers.__getitem__, carrying), strict=True))
     if _is_encoded("".join(attributes.values())):
         attributes = {name: _decoded(value) for name, value in attributes.items()}
     if not attributes:
@@ -110,10 +111,7 @@ def _binary(headers: Mapping[str, str], content_type: str, body: bytes) -> Event
             "ce-source and ce-type; plain log records go to the records path"
         )
     _require(attributes, "ce-")
-    extensions = {name: text for name, text in attributes.items() if name not in _CONTEXT}
-    for name in extensions:
-        if name not in _KAFKASOURCE:
-            _require_extension_name(name, "ce-")
+    extensions = {name: attributes[name] for name in _extension_names(names)}
     return Event(
         attributes["id"],
         attributes["source"],
@@ -125,6 +123,21 @@ def _binary(headers: Mapping[str, str], content_type: str, body: bytes) -> Event
         extensions,
         (headers["ce-source"], headers["ce-id"]),
     )
+
+
+@lru_cache(_SENDERS)
+def _names(headers: tuple[str, ...]) -> tuple[tuple[str, ...], tuple[str, ...]]:
+    """The names of the headers that carry attributes, and of these attributes."""
+    carrying = tuple(name for name in headers if name.startswith("ce-"))
+    return carrying, tuple(name[3:] for name in carrying)
+
+
+@lru_cache(_SENDERS)
+def _extension_names(attributes: tuple[str, ...]) -> tuple[str, ...]:
+    names = tuple(name for name in attributes if name not in _CONTEXT)
+    for name in names:
+        _require_extension_name(name, "ce-")
+    return names
 
 
 def _is_encoded(values: str) -> bool:

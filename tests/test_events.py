@@ -15,6 +15,8 @@ from typing import Any
 import pytest
 from cloudevents.core.bindings.http import HTTPMessage, from_http_event
 from cloudevents.core.exceptions import CloudEventValidationError
+from hypothesis import given
+from hypothesis import strategies as st
 
 from function import events, records
 from function.errors import EventError, RecordError, UnsupportedContent
@@ -74,6 +76,12 @@ def test_a_record_of_fluent_bit_as_kafkasource_sends_it() -> None:
             extensions={"knativekafkapartition": "0", "knativekafkaoffset": "564"},
         )
     ]
+
+
+@given(st.permutations(sorted(BINARY | {"ce-key": "a", "ce-subject": "b", "host": "c"})))
+def test_the_order_of_headers_says_nothing(names: list[str]) -> None:
+    headers = BINARY | {"ce-key": "a", "ce-subject": "b", "host": "c"}
+    assert one({name: headers[name] for name in names}) == one(headers)
 
 
 def test_a_records_key_and_headers_arrive_as_extensions_and_content_type() -> None:

@@ -36,6 +36,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     add("--seed", type=int, default=15, help="chooses the changes by tool (%(default)s)")
     add("--count", type=int, default=60, help="how many changes by tool (%(default)s)")
     add("--jobs", type=int, choices=(1, 2), default=1, help="changes at once (%(default)s)")
+    add("--nearest", action="store_true", help="ask the tests nearest to a change alone")
     add("--list", action="store_true", help="show the changes, and try none")
     options = parser.parse_args(arguments)
     chosen = _chosen(options)
@@ -43,7 +44,12 @@ def main(arguments: Sequence[str] | None = None) -> int:
         for each in chosen:
             print(f"{each.kind} {each.number}: {each.mutant.name}\n{each.mutant.diff}")
         return 0
-    return _try(chosen, Trials(options.jobs), options.jobs, check=not options.numbers)
+    return _try(
+        chosen,
+        Trials(options.jobs, nearest=options.nearest),
+        options.jobs,
+        check=not options.numbers,
+    )
 
 
 def _chosen(options: argparse.Namespace) -> list[Numbered]:

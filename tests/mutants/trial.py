@@ -56,10 +56,14 @@ def nearest(file: str) -> list[str]:
 
 
 class Trials:
-    """Tries changes; ``jobs`` of them at the same time, on two processors."""
+    """Tries changes; ``jobs`` of them at the same time, on two processors.
 
-    def __init__(self, jobs: int) -> None:
+    The ``nearest`` tests alone are asked, or the whole suite after them.
+    """
+
+    def __init__(self, jobs: int, *, nearest: bool = False) -> None:
         self._workers = max(1, 2 // jobs)
+        self._nearest = nearest
         self._running: set[subprocess.Popen[str]] = set()
         self._stopped = False
 
@@ -72,7 +76,7 @@ class Trials:
             if mutant is not None:
                 mutant.apply(folder)
                 verdict = self._tests(folder, nearest(mutant.file))
-            if verdict.killed_by is None:
+            if verdict.killed_by is None and not (mutant and self._nearest):
                 suite = ["-n", str(self._workers), "--dist", "loadscope", f"--ignore={_SELF}"]
                 verdict = self._tests(folder, suite)
         return replace(verdict, seconds=time.monotonic() - start)
