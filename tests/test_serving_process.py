@@ -5,6 +5,7 @@ The same for Flask and ASGI under gunicorn, and for ASGI under the server of fun
 
 from __future__ import annotations
 
+import os
 import resource
 import subprocess
 import sys
@@ -17,7 +18,7 @@ from pathlib import Path
 import pytest
 import requests
 
-from tests import servers
+from tests import real, servers
 from tests.servers import Answer
 
 HERE = Path(__file__).parent
@@ -43,6 +44,25 @@ def test_the_probes_are_answered_while_as_many_requests_wait_as_knative_lets_in(
         )
         assert requests.get(f"{server.url}/health/readiness", timeout=1).status_code == 200
         assert {each.result().status_code for each in requests_under_way} == {204}
+
+
+@pytest.mark.parametrize("module", ["wsgi", "asgi"])
+def test_what_is_there_at_the_start_is_not_searched_for_garbage_and_the_rest_rarely(
+    module: str,
+) -> None:
+    code = (
+        f"import gc, function.serving.{module}\n"
+        "print(gc.isenabled(), gc.get_freeze_count() > 10_000, gc.get_threshold()[0])"
+    )
+    done = subprocess.run(
+        (sys.executable, "-c", code),
+        cwd=real.ROOT,
+        env={**os.environ, "RULES_FILE": RULES},
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    assert done.stdout == "True True 20000\n"
 
 
 @pytest.mark.parametrize("kind", servers.SERVERS)

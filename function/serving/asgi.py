@@ -10,15 +10,14 @@ import asyncio
 import os
 import sys
 import time
-from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
-from functools import lru_cache
+from collections.abc import Awaitable, Callable, Iterable, Mapping
 from threading import Lock
 from typing import Any
 
 from function.errors import BodyIncomplete, RequestError
 from function.replies import Headers, Reply, refusal
 from function.serving.endpoints import Endpoints, bug
-from function.serving.startup import or_exit
+from function.serving.startup import collect_garbage_rarely, or_exit
 from function.settings import Settings
 from function.sink import Pending
 
@@ -47,7 +46,7 @@ class Function:
             return
         if scope["type"] != "http":
             raise ValueError(f"only http is served here, no {scope['type']}")
-        given = _headers([*scope["headers"]])
+        given = _headers(scope["headers"])
         try:
             reply = await self._reply(scope, given, receive)
         except RequestError as error:
@@ -159,27 +158,14 @@ def _settle(waiter: asyncio.Future[bool], done: bool) -> None:
         waiter.set_result(done)
 
 
-def _headers(pairs: Sequence[tuple[bytes, bytes]]) -> dict[str, str]:
-    """The headers by lower-case name; of one that came several times, all values with commas."""
-    values = dict(pairs)
-    if len(values) < len(pairs):
-        values = _joined(pairs)
-    texts = [str(value, "latin-1") for value in values.values()]
-    headers = dict(zip(_names(tuple(values)), texts, strict=True))
+def _headers(pairs: Iterable[tuple[bytes, bytes]]) -> dict[str, str]:
+    """The headers by lower-case name; of one that came twice, both values with a comma."""
+    headers: dict[str, str] = {}
+    for raw_name, raw_value in pairs:
+        name, value = raw_name.decode("latin-1"), raw_value.decode("latin-1")
+        headers[name] = f"{headers[name]},{value}" if name in headers else value
     headers.setdefault("content-type", "")
     return headers
-
-
-def _joined(pairs: Iterable[tuple[bytes, bytes]]) -> dict[bytes, bytes]:
-    found: dict[bytes, list[bytes]] = {}
-    for name, value in pairs:
-        found.setdefault(name, []).append(value)
-    return {name: b",".join(values) for name, values in found.items()}
-
-
-@lru_cache(16)  # a sender's requests have the same headers, in the same order
-def _names(names: tuple[bytes, ...]) -> tuple[str, ...]:
-    return tuple(name.decode("latin-1") for name in names)
 
 
 def _is_unread(scope: Scope) -> bool:
@@ -201,3 +187,4 @@ def _encoded(reply: Reply) -> list[tuple[bytes, bytes]]:
 sys.setswitchinterval(0.001)
 
 app = or_exit(lambda: Function(Settings.from_environ(os.environ)))
+collect_garbage_rarely()

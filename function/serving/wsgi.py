@@ -21,7 +21,7 @@ from function import replies
 from function.errors import BodyIncomplete, EventError, RequestError
 from function.replies import Reply
 from function.serving.endpoints import Endpoint, Endpoints, bug
-from function.serving.startup import or_exit
+from function.serving.startup import collect_garbage_rarely, or_exit
 from function.settings import Settings
 from function.sink import Pending
 
@@ -80,17 +80,15 @@ def _view(endpoint: Endpoint, endpoints: Endpoints) -> Callable[[], Response]:
 
 def _headers(environ: WSGIEnvironment) -> dict[str, str]:
     """The request's headers with lower-case names."""
-    keys, names = _names(tuple(environ))
-    headers = dict(zip(names, map(environ.__getitem__, keys), strict=True))
+    headers = {_name(key): value for key, value in environ.items() if key.startswith("HTTP_")}
     headers["content-type"] = environ.get("CONTENT_TYPE", "")
     return headers
 
 
-@lru_cache(16)  # a sender's requests have the same headers, in the same order
-def _names(environ: tuple[str, ...]) -> tuple[tuple[str, ...], tuple[str, ...]]:
-    """The keys that are headers, and their names: ``"HTTP_CE_ID"`` is ``"ce-id"``."""
-    keys = tuple(key for key in environ if key.startswith("HTTP_"))
-    return keys, tuple(key[5:].replace("_", "-").lower() for key in keys)
+@lru_cache(256)
+def _name(key: str) -> str:
+    """``"HTTP_CE_ID"`` → ``"ce-id"``."""
+    return key[5:].replace("_", "-").lower()
 
 
 def _body(environ: WSGIEnvironment, endpoints: Endpoints) -> bytes:
@@ -132,3 +130,4 @@ def _response(reply: Reply) -> Response:
 
 
 app = or_exit(lambda: create_app(Settings.from_environ(os.environ)))
+collect_garbage_rarely()
