@@ -59,20 +59,20 @@ def alert(match: Match, now: int, traceparent: str = "") -> Alert:
 def fingerprint(labels: Mapping[str, str]) -> str:
     """The alert's identity: FNV-1a over all labels (prometheus/common, model/signature.go)."""
     digest = _OFFSET_BASIS
-    longest = max(map(len, labels.values()), default=0)
-    step = _remembered if longest <= _SHORT else _step
-    for label in sorted(labels.items()):
-        factor, offset = step(digest & 0xFF, label)
+    for name in sorted(labels):
+        value = labels[name]
+        step = _remembered if len(value) <= _SHORT else _step
+        factor, offset = step(digest & 0xFF, name, value)
         digest = (digest * factor + offset) & _MASK
     return f"{digest:016x}"
 
 
-def _step(low: int, label: tuple[str, str]) -> tuple[int, int]:
+def _step(low: int, name: str, value: str) -> tuple[int, int]:
     """What a label does to a digest whose lowest byte is ``low``: digest * factor + offset.
 
     FNV-1a changes the lowest byte alone before it multiplies, so that no other byte matters.
     """
-    data = b"%b\xff%b\xff" % (label[0].encode(), label[1].encode())
+    data = b"%b\xff%b\xff" % (name.encode(), value.encode())
     digest = low
     for byte in data:
         digest = ((digest ^ byte) * _PRIME) & _MASK
