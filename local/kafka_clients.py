@@ -47,7 +47,10 @@ class _Producer(KafkaProducer):  # type: ignore[misc] # it has no types
     """kafka-python's; `close` ends its thread and its sockets also where records are left."""
 
     def flush(self, timeout: float | None = None) -> None:
-        """Write what is left, for at most `timeout` seconds."""
+        """Write what is left, for at most `timeout` seconds; says nothing where some is left then.
+
+        Only `close` gives a timeout, and whoever wrote hears from the record's own future.
+        """
         with suppress(KafkaTimeoutError):  # raised, `close` would end here and leave all running
             super().flush(timeout)
 

@@ -52,6 +52,18 @@ def free_port() -> int:
         return int(probe.getsockname()[1])
 
 
+@contextmanager
+def broker() -> Iterator[tuple[subprocess.Popen[str], str]]:
+    """An embedded broker in a process of its own, and where it listens."""
+    command = (sys.executable, "-m", "local.broker")
+    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True, cwd=ROOT) as process:
+        try:
+            assert process.stdout
+            yield process, process.stdout.readline().split()[3].rstrip(",")
+        finally:
+            process.kill()
+
+
 def environment(**settings: str) -> dict[str, str]:
     """This process' environment with no setting of ours but the given ones."""
     from function.settings import SETTINGS

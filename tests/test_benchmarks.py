@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import json
 import os
 import select
@@ -128,13 +129,28 @@ def answering(answer: bytes = NO_CONTENT, stall: float = 0, after: int = 0) -> I
     """A server in one thread that stalls once, for so many seconds, before answer ``after``."""
     listener = socket.create_server(("127.0.0.1", 0), backlog=128)
     stop, wake = socket.socketpair()
+    answers = itertools.count(1)
+
+    def answered(connection: socket.socket) -> bool:
+        """Answer a request; False where the connection is closed.
+
+        A sender that gives up leaves answers unread, and the kernel then resets the connection.
+        """
+        try:
+            if not connection.recv(65536):
+                return False
+            if next(answers) == after:
+                time.sleep(stall)
+            connection.sendall(answer)
+        except ConnectionError:
+            return False
+        return True
 
     def serve() -> None:
         poll = select.epoll()
         open_: dict[int, socket.socket] = {listener.fileno(): listener}
         poll.register(listener.fileno(), select.EPOLLIN)
         poll.register(stop.fileno(), select.EPOLLIN)
-        answers = 0
         while True:
             for file, _ in poll.poll():
                 if file == stop.fileno():
@@ -146,21 +162,9 @@ def answering(answer: bytes = NO_CONTENT, stall: float = 0, after: int = 0) -> I
                     accepted, _ = listener.accept()
                     open_[accepted.fileno()] = accepted
                     poll.register(accepted.fileno(), select.EPOLLIN)
-                    continue
-                # A sender that gives up leaves answers unread: the kernel then resets the
-                # connection, which is a way to close it.
-                try:
-                    request = open_[file].recv(65536)
-                    if request:
-                        answers += 1
-                        if stall and answers == after:
-                            time.sleep(stall)
-                        open_[file].sendall(answer)
-                        continue
-                except ConnectionError:
-                    pass
-                poll.unregister(file)
-                open_.pop(file).close()
+                elif not answered(open_[file]):
+                    poll.unregister(file)
+                    open_.pop(file).close()
 
     thread = threading.Thread(target=serve)
     thread.start()

@@ -78,10 +78,11 @@ def test_a_record_of_fluent_bit_as_kafkasource_sends_it() -> None:
     ]
 
 
-@given(st.permutations(sorted(BINARY | {"ce-key": "a", "ce-subject": "b", "host": "c"})))
-def test_the_order_of_headers_says_nothing(names: list[str]) -> None:
+@given(st.data())
+def test_the_order_of_headers_says_nothing(data: st.DataObject) -> None:
     headers = BINARY | {"ce-key": "a", "ce-subject": "b", "host": "c"}
-    assert one({name: headers[name] for name in names}) == one(headers)
+    shuffled = dict(data.draw(st.permutations([*headers.items()])))
+    assert one(shuffled) == one(headers)
 
 
 def test_a_records_key_and_headers_arrive_as_extensions_and_content_type() -> None:

@@ -14,8 +14,7 @@ import pytest
 
 from local.broker import PARTITIONS, EmbeddedBroker
 from local.kafka_clients import Cluster, assign_all, produce, read_to_end
-from tests import real
-from tests.servers import wait_until
+from tests import real, servers
 
 
 def test_what_was_produced_can_be_read_to_its_end() -> None:
@@ -66,10 +65,7 @@ def test_only_the_embedded_broker_gets_a_pinned_api_version() -> None:
 
 
 def test_the_command_line_serves_other_processes_until_it_is_interrupted() -> None:
-    command = (sys.executable, "-m", "local.broker")
-    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True, cwd=real.ROOT) as process:
-        assert process.stdout
-        address = process.stdout.readline().split()[3].rstrip(",")
+    with servers.broker() as (process, address):
         assert produce(Cluster(address, embedded=True), "logs", [b"a"]) == 1
         process.send_signal(signal.SIGINT)
         assert process.wait(timeout=10) == 0
@@ -98,7 +94,7 @@ def test_ctrl_c_while_the_first_line_is_printed_is_an_ordinary_end(tool: str) ->
         command = (sys.executable, "-m", tool)
         with subprocess.Popen(command, stdout=write, cwd=real.ROOT) as process:
             waits_in = Path(f"/proc/{process.pid}/wchan")
-            wait_until(lambda: "pipe_write" in waits_in.read_text(), 30)
+            servers.wait_until(lambda: "pipe_write" in waits_in.read_text(), 30)
             process.send_signal(signal.SIGINT)
             os.read(read, 65536)  # or its end would wait for room, too
             assert process.wait(timeout=10) == 0

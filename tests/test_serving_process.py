@@ -5,7 +5,6 @@ The same for Flask and ASGI under gunicorn, and for ASGI under the server of fun
 
 from __future__ import annotations
 
-import os
 import resource
 import subprocess
 import sys
@@ -18,7 +17,7 @@ from pathlib import Path
 import pytest
 import requests
 
-from tests import real, servers
+from tests import servers
 from tests.servers import Answer
 
 HERE = Path(__file__).parent
@@ -56,8 +55,8 @@ def test_what_is_there_at_the_start_is_not_searched_for_garbage_and_the_rest_rar
     )
     done = subprocess.run(
         (sys.executable, "-c", code),
-        cwd=real.ROOT,
-        env={**os.environ, "RULES_FILE": RULES},
+        cwd=servers.ROOT,
+        env=servers.environment(RULES_FILE=RULES),
         capture_output=True,
         text=True,
         check=True,

@@ -33,9 +33,9 @@ def end(problems: Iterable[str]) -> NoReturn:
 def collect_garbage_rarely() -> None:
     """Look for reference cycles less often than Python does by itself.
 
-    Python looks when there are 700 containers more than the last time, as there are where a dozen
-    requests wait for their alerts: a twentieth of an alert's processor time. What is there now is
-    not looked at any more.
+    Python looks when there are 700 containers more than the last time: with many requests that wait
+    for their alerts that is a twentieth of the processor time (docs/performance.md). What is there
+    now is not looked at any more.
     """
     gc.freeze()
     gc.set_threshold(_CONTAINERS)

@@ -5,10 +5,6 @@ from __future__ import annotations
 import base64
 import os
 import signal
-import subprocess
-import sys
-from collections.abc import Iterator
-from contextlib import contextmanager
 
 import pytest
 
@@ -17,22 +13,9 @@ from local.kafka_clients import Cluster, read_to_end
 from local.kafkasource.dead_letters import DeadLetters, with_error
 from local.kafkasource.event import Event
 from local.kafkasource.sink import Answer, TransportError
-from tests import real
+from tests import servers
 from tests.kafkasource.begin import Begin, committed, put
 from tests.kafkasource.raw_sink import MAPPER, TIME, WAIT, SinkOf
-
-
-@contextmanager
-def broker_process() -> Iterator[tuple[subprocess.Popen[str], Cluster]]:
-    """A broker that can be stopped without being ended."""
-    command = (sys.executable, "-m", "local.broker")
-    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True, cwd=real.ROOT) as process:
-        try:
-            assert process.stdout
-            address = process.stdout.readline().split()[3].rstrip(",")
-            yield process, Cluster(address, embedded=True)
-        finally:
-            process.kill()
 
 
 def test_a_dead_letter_says_where_and_why_and_holds_the_event() -> None:
@@ -100,8 +83,8 @@ def test_a_dead_letter_of_text_that_is_no_unicode_has_a_question_mark_as_javas_w
 def test_who_closes_without_waiting_hears_nothing_of_what_is_not_written(
     topic: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    with broker_process() as (process, cluster):
-        letters = DeadLetters(cluster, topic)
+    with servers.broker() as (process, address):
+        letters = DeadLetters(Cluster(address, embedded=True), topic)
         assert letters.write(Event({"id": "1"}, {})).status == 202
         process.send_signal(signal.SIGSTOP)
         os.waitpid(process.pid, os.WUNTRACED)  # until it has stopped
