@@ -40,7 +40,7 @@ class Alert(NamedTuple):  # like all that is made for each record, for speed
 
 
 def alert(match: Match, now: int, traceparent: str = "") -> Alert:
-    """The alert that a match fires; ``now`` dates records that carry no time of their own."""
+    """The alert that a match fires; ``now`` dates records that carry no time, or a future one."""
     rule, record = match.rule, match.record
     values = fields.values(record)
     # An empty label is an absent one: Alertmanager drops it before it takes the fingerprint.
@@ -49,7 +49,7 @@ def alert(match: Match, now: int, traceparent: str = "") -> Alert:
         labels,
         {name: template(values) for name, template in rule.annotations.items()},
         fingerprint(labels),
-        now if record.time is None else record.time,
+        now if record.time is None else min(record.time, now),
         rule.keep_firing_for,
         rule.repeat_interval,
         traceparent,

@@ -54,6 +54,13 @@ def test_an_alert_of_a_record_without_any_time_starts_now() -> None:
     assert alert_of(ARTICLE, value).starts_at == NOW
 
 
+def test_an_alert_of_a_record_that_says_it_is_of_the_future_starts_now() -> None:
+    value = (HERE / "records" / "article.json").read_bytes()
+    for sooner, later in ((b"1629856477.", b"2092000000."), (b"2021-08-25T", b"2036-04-17T")):
+        value = value.replace(sooner, later)
+    assert alert_of(ARTICLE, value).starts_at == NOW
+
+
 def test_the_same_record_makes_the_same_alert_whenever_it_comes() -> None:
     assert article() == article()
 

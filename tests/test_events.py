@@ -207,12 +207,24 @@ def test_an_optional_attribute_is_left_out_or_has_a_value(name: str) -> None:
         events.read({**BINARY, f"ce-{name}": ""}, b"{}")
 
 
-@pytest.mark.parametrize("time", ["", "yesterday", "2026-08-07", "2026-08-07T10:15:30", "1e9"])
-def test_a_time_that_is_no_rfc_3339_timestamp_with_a_zone_is_refused(time: str) -> None:
-    with pytest.raises(
-        EventError, match=f'ce-time is "{time}", which is not an RFC 3339 timestamp'
-    ):
-        events.read({**BINARY, "ce-time": time}, b"{}")
+@pytest.mark.parametrize(
+    "time",
+    [
+        "1969-12-31T23:59:59.999Z",  # KafkaSource's, of a record without a time
+        "+56789-03-14T00:00:00Z",  # and of one whose time is in other units
+        *("", "yesterday", "2026-08-07", "2026-08-07T10:15:30", "2026-08-07T10:15:Z", "1e9"),
+    ],
+)
+def test_a_time_that_cannot_be_read_costs_no_record_its_alert(time: str) -> None:
+    [event] = events.read({**BINARY, "ce-time": time}, b"{}")
+    assert isinstance(event, Event)
+    assert event.time is None
+    assert structured(time=time, data=5) == structured(data=5)
+
+
+@pytest.mark.parametrize("time", [5, [], {"a": 1}, True])
+def test_nor_does_a_time_that_is_no_text(time: Any) -> None:
+    assert structured(time=time, data=5) == structured(data=5)
 
 
 @pytest.mark.parametrize("name", ["foo-bar", "foo_bar", "größe", "Upper", "data", ""])
@@ -310,10 +322,6 @@ def test_extensions_that_are_numbers_and_booleans_become_texts() -> None:
         ({"type": ["t"]}, "type"),
         ({"subject": ""}, "subject is empty"),
         ({"subject": 5}, "subject"),
-        ({"time": "yesterday"}, "not an RFC 3339 timestamp"),
-        ({"time": 5}, "not an RFC 3339 timestamp"),
-        ({"time": []}, "time is an array"),
-        ({"time": {"a": 1}}, "time is an object"),
         ({"Upper": "x"}, "Upper"),
         ({"foo-bar": "x"}, "foo-bar"),
         ({"trailing\n": "x"}, "extension attribute"),  # `$` of a regular expression lets it pass
@@ -341,7 +349,7 @@ def test_structured_data_of_another_content_type_is_unsupported() -> None:
         structured(datacontenttype="application/xml", data="<a/>")
 
 
-@pytest.mark.parametrize("name", ["specversion", "id", "time", "subject", "ext"])
+@pytest.mark.parametrize("name", ["specversion", "id", "subject", "ext"])
 def test_a_thousand_arrays_in_an_attribute_are_refused_like_one(name: str) -> None:
     nested = b"[" * 1000 + b"]" * 1000
     members = {"specversion": '"1.0"', "id": '"1"', "source": '"/"', "type": '"t"'}
@@ -371,13 +379,12 @@ def test_no_error_repeats_more_than_a_short_excerpt_of_the_request() -> None:
     secret = "x" * 5_000
     for headers in (
         {**BINARY, "ce-specversion": secret},
-        {**BINARY, "ce-time": secret},
         {**BINARY, f"ce-{secret}-": secret},
     ):
         with pytest.raises(EventError) as caught:
             events.read(headers, b"{}")
         assert len(caught.value.detail) < 300
-    for members in ({"specversion": secret}, {"time": secret}, {"id": 5, secret + "-": 1}):
+    for members in ({"specversion": secret}, {"id": 5, secret + "-": 1}):
         with pytest.raises(EventError) as caught:
             structured(**members)
         assert len(caught.value.detail) < 400
@@ -409,7 +416,7 @@ def test_whatever_stands_in_a_batch_breaks_only_its_own_place() -> None:
         "text",
         [],
         {},
-        {**REQUIRED, "time": []},
+        {**REQUIRED, "subject": []},
         {**REQUIRED, "id": 5},
     ]
     found = batched(REQUIRED, *broken, REQUIRED)
@@ -469,12 +476,12 @@ DIFFERENCES = [
         STRUCTURED_TYPE, NULL_SUBJECT, CloudEventValidationError, ACCEPTED, id="subject: null"
     ),
     pytest.param(STRUCTURED_TYPE, BAD_BASE64, ACCEPTED, EventError, id="data_base64: !!!"),
-    pytest.param({**BINARY, "ce-time": "x"}, b"{}", ValueError, EventError, id="a bad time"),
+    pytest.param({**BINARY, "ce-time": "x"}, b"{}", ValueError, ACCEPTED, id="a bad time"),
     pytest.param(
         {**BINARY, "ce-time": "2026-08-07T10:15:30"},
         b"{}",
         CloudEventValidationError,  # which is no ValueError, unlike the row above
-        EventError,
+        ACCEPTED,
         id="a time without a zone",
     ),
     pytest.param(

@@ -41,10 +41,15 @@ def format(moment: int) -> str:  # noqa: A001 - reads as timestamps.format(...)
 def _seconds(text: str) -> int:
     """Seconds since 1970 of ``YYYY-MM-DDTHH:MM:SS``, read as UTC."""
     separators = text[4:5] + text[7:8] + text[10:11].upper() + text[13:14] + text[16:17]
-    if separators not in ("--T::", "-- ::") or not text.isascii():
+    digits = f"{text[:4]}{text[5:7]}{text[8:10]}{text[11:13]}{text[14:16]}{text[17:]}"
+    if separators not in ("--T::", "-- ::") or len(digits) != 14 or not _are_digits(digits):
         raise ValueError(f"not an RFC 3339 timestamp: {text!r}")
     since = datetime.fromisoformat(f"{text[:10]}T{text[11:]}") - _EPOCH
     return since.days * 86_400 + since.seconds
+
+
+def _are_digits(text: str) -> bool:
+    return text.isascii() and text.isdigit()
 
 
 @lru_cache(1024)
