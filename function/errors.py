@@ -10,6 +10,7 @@
        ├─ EventError             400   not a CloudEvent, or a broken one
        │  ├─ ContentTooLarge     413   body over MAX_BODY_BYTES
        │  └─ UnsupportedContent  415   a content type that holds no log record
+       ├─ TooMany                413   more events, records or alerts than are taken at once
        ├─ BodyIncomplete         503   the request broke off; sent again, it may arrive whole
        ├─ RecordError            400   the event's data is not a log record
        ├─ AlertRefused           422   the receiver will never take this alert
@@ -85,6 +86,14 @@ class UnsupportedContent(EventError):
     status = 415
     title = "Unsupported content type"
     reason = "content_type"
+
+
+class TooMany(RequestError):
+    """The request holds more events, records or alerts than are taken at once."""
+
+    status = 413
+    title = "Too much in one request"
+    reason = "too_many"
 
 
 class BodyIncomplete(RequestError):

@@ -19,6 +19,7 @@ from urllib.parse import unquote
 
 import orjson
 
+from function import bounds
 from function.errors import EventError, UnsupportedContent
 from function.formats import json_text, timestamps
 from function.formats.json_text import JSON
@@ -58,7 +59,8 @@ def read(headers: Mapping[str, str], body: bytes) -> list[Event | EventError]:
     """Read the CloudEvents of an HTTP message.
 
     ``headers`` have lower-case names and values decoded as Latin-1, as WSGI gives them. A batch's
-    broken events are returned in their places; everything else that is wrong raises EventError.
+    broken events are returned in their places; everything else that is wrong raises EventError,
+    and a batch of too many TooMany.
     """
     content_type = media_type(headers.get("content-type", ""))
     if content_type == STRUCTURED:
@@ -116,7 +118,7 @@ def _binary(headers: Mapping[str, str], content_type: str, body: bytes) -> Event
         attributes["id"],
         attributes["source"],
         attributes["type"],
-        _time(attributes.get("time"), "ce-time"),
+        _time(attributes.get("time")),
         body or None,
         attributes.get("subject"),
         headers.get("content-type") or attributes.get("datacontenttype"),
@@ -186,15 +188,12 @@ def _require_extension_name(name: str, prefix: str) -> None:
         )
 
 
-def _time(value: JSON, name: str) -> int | None:
-    if value is None:
-        return None
+def _time(value: JSON) -> int | None:
+    """When the event happened; None where KafkaSource writes 1969 or a year of five digits."""
     try:
-        if isinstance(value, str):
-            return timestamps.parse(value)
+        return timestamps.parse(value) if isinstance(value, str) else None
     except ValueError:
-        pass
-    raise EventError(f"attribute {name} is {_excerpt(value)}, which is not an RFC 3339 timestamp")
+        return None
 
 
 def _json(body: bytes) -> tuple[JSON, str]:
@@ -215,6 +214,7 @@ def _json(body: bytes) -> tuple[JSON, str]:
 def _batched(events: JSON, inexact: str) -> list[Event | EventError]:
     if not isinstance(events, list):
         raise EventError(f"a batch is a JSON array of events, not {json_text.kind(events)}")
+    bounds.require_few(len(events), "events")
     return [_in_batch(event, inexact, f"event {number}") for number, event in enumerate(events, 1)]
 
 
@@ -235,7 +235,7 @@ def _structured(members: JSON, inexact: str) -> Event:
     if encoded is not None and data is not None:
         raise EventError("data and data_base64 exclude each other")
     _require(attributes, "")
-    time = _time(attributes.get("time"), "time")
+    time = _time(attributes.pop("time", None))
     _check_with_sdk(attributes)
     content_type = attributes.get("datacontenttype")
     if content_type is not None:

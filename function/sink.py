@@ -14,7 +14,7 @@ from dataclasses import dataclass, field
 from functools import partial
 from typing import NamedTuple, Protocol
 
-from function import alerts, events, records, replies
+from function import alerts, bounds, events, records, replies
 from function.alerts import Alert
 from function.delivery import Delivery
 from function.errors import (
@@ -24,6 +24,7 @@ from function.errors import (
     ReceiverUnavailable,
     RecordError,
     RequestError,
+    TooMany,
 )
 from function.events import Event
 from function.formats.json_text import JSON
@@ -33,14 +34,20 @@ from function.records import LogRecord
 from function.replies import Headers, Reply
 from function.rules import RuleSet
 from function.state import Claim, DeliveredBefore, HeldBack, State, Waiting, Wanted
+from function.turns import Turns
+
+_FEW = 200  # alerts of a request whose body is not large
 
 
 class Fired(NamedTuple):
-    """An alert of a request, where its record stood, its event, and its record's number there."""
+    """An alert of a request, and which record it comes from.
+
+    ``position`` is its event's in a batch, ``event`` a digest of that, ``number`` its record's.
+    """
 
     alert: Alert
     position: str | None
-    event: Event | None
+    event: bytes | None
     number: int
 
 
@@ -78,12 +85,7 @@ class Posting:
 
     def send(self, fired: Sequence[Fired], deadline: float) -> Future[list[Outcome]]:
         """Reserve alerts for every receiver, and deliver those that no other request has."""
-        distinct = {id(each.event): each.event for each in fired if each.event}
-        digests = {key: events.identity(event) for key, event in distinct.items()}
-        wanted = [
-            Wanted(each.alert, self._receivers, digests.get(id(each.event)), each.number)
-            for each in fired
-        ]
+        wanted = [Wanted(each.alert, self._receivers, each.event, each.number) for each in fired]
         return self._state.reserve(wanted, deadline).future
 
     def reply(self, _alerts: Sequence[Alert]) -> Reply:
@@ -103,13 +105,16 @@ class Posting:
             alerts = [claim.alert for claim in some]
             self._delivery.submit(receiver, alerts, deadline, partial(self._settle, some))
 
-    def _settle(self, claims: Sequence[Claim], index: int, result: Outcome | Exception) -> None:
-        claim = claims[index]
-        if isinstance(result, Accepted):
-            self._metrics.accepted(claim.receiver)
-        elif isinstance(result, Unavailable):
-            self._metrics.not_delivered(claim.receiver, result.reason.value)
-        self._state.settle(claim, result)
+    def _settle(
+        self, claims: Sequence[Claim], decided: Sequence[tuple[int, Outcome | Exception]]
+    ) -> None:
+        receiver = claims[0].receiver
+        if accepted := sum(isinstance(result, Accepted) for _, result in decided):
+            self._metrics.accepted(receiver, accepted)
+        for _, result in decided:
+            if isinstance(result, Unavailable):
+                self._metrics.not_delivered(receiver, result.reason.value)
+        self._state.settle([(claims[index], result) for index, result in decided])
 
 
 @dataclass(slots=True)
@@ -148,6 +153,7 @@ class Sink:
 
     def __init__(self, rules: Callable[[], RuleSet], way_out: WayOut, metrics: Metrics) -> None:
         self.rules = rules
+        self.turns = Turns()
         self._way_out = way_out
         self._metrics = metrics
 
@@ -156,15 +162,15 @@ class Sink:
         self._metrics.received()
         try:
             read = events.read(headers, body)
-        except EventError as error:
+            work = Work(headers, len(read), self.rules())
+            for number, event in enumerate(read, 1):
+                position = f"event {number}" if len(read) > 1 else None
+                if isinstance(event, EventError):
+                    work.problems.append(event)
+                else:
+                    self._match(work, event.data, position, event)
+        except (EventError, TooMany) as error:
             return self._unreadable(error)
-        work = Work(headers, len(read), self.rules())
-        for number, event in enumerate(read, 1):
-            position = f"event {number}" if len(read) > 1 else None
-            if isinstance(event, EventError):
-                work.problems.append(event)
-            else:
-                self._match(work, event.data, position, event)
         return self._send(work)
 
     def receive_records(self, headers: Headers, body: bytes) -> Reply | Pending:
@@ -172,31 +178,38 @@ class Sink:
         self._metrics.received()
         try:
             events.require_readable(events.media_type(headers.get("content-type", "")))
-        except EventError as error:
+            work = Work(headers, 1, self.rules())
+            self._match(work, body or None, None, None)
+        except (EventError, TooMany) as error:
             return self._unreadable(error)
-        work = Work(headers, 1, self.rules())
-        self._match(work, body or None, None, None)
         return self._send(work)
 
-    def _unreadable(self, error: EventError) -> Reply:
+    def _unreadable(self, error: RequestError) -> Reply:
         self._metrics.answered(events=1, unmatched=0, unreadable=1, rules=())
         return replies.refusal([error])
 
     def _match(self, work: Work, data: JSON, position: str | None, event: Event | None) -> None:
-        """Read an event's records, and apply the rules to each."""
+        """Read an event's records, and apply the rules to each; raises TooMany.
+
+        The event itself is not kept: a request may wait for a minute, and have a MiB of data.
+        """
         try:
-            found = records.read(data, event.time if event else None)
+            found = records.read(data, event.time if event else None, work.records)
         except RecordError as error:
             found = [error]
         work.records += len(found)
+        digest: bytes | None = None
         for number, record in enumerate(found):
             if not isinstance(record, LogRecord):
                 work.problems.append(record.within(position))
             elif matches := work.rules.match(record):
+                bounds.require_few(len(work.fired) + len(matches), "alerts")
+                if event and digest is None:
+                    digest = events.identity(event)
                 work.matched.append([match.rule.alert for match in matches])
                 now, trace = time.time_ns(), work.headers.get("traceparent", "")
                 made = (alerts.alert(match, now, trace) for match in matches)
-                work.fired += [Fired(alert, position, event, number) for alert in made]
+                work.fired += [Fired(alert, position, digest, number) for alert in made]
             else:
                 work.unmatched += 1
 
@@ -212,7 +225,11 @@ class Sink:
         finish = partial(self._finish, work)
         if future.done():  # all of it is delivered already, or can not be delivered now
             return finish(future.result())
-        return Pending(future, deadline, len(work.fired), finish)
+        number = len(work.fired)
+        if number > _FEW:
+            self.turns.begin(number)
+            future.add_done_callback(lambda _: self.turns.end(number))
+        return Pending(future, deadline, number, finish)
 
     def _finish(self, work: Work, outcomes: Sequence[Outcome]) -> Reply:
         """The reply when each alert has its outcome; counts what is answered for good."""
@@ -239,8 +256,8 @@ class Sink:
         if refused := sum(isinstance(outcome, Refused) for _, outcome in pairs):
             self._metrics.alerts_refused(self._way_out.name, refused)
         held_back = sum(isinstance(outcome, HeldBack) for _, outcome in pairs)
-        new = {id(each.event) for each, outcome in pairs if type(outcome) is not DeliveredBefore}
-        again = {id(each.event) for each, _ in pairs if each.event} - new
+        new = {each.position for each, outcome in pairs if type(outcome) is not DeliveredBefore}
+        again = {each.position for each, _ in pairs if each.event} - new
         self._metrics.not_sent(held_back, len(again))
 
     def _summary(self, work: Work, outcomes: Sequence[Outcome]) -> Reply:

@@ -28,11 +28,12 @@ class Sender:
         """Submit alerts as one request does."""
         futures: list[Future[Outcome]] = [Future() for _ in alerts]
 
-        def settled(index: int, result: Outcome | Exception) -> None:
-            if isinstance(result, Exception):
-                futures[index].set_exception(result)
-            else:
-                futures[index].set_result(result)
+        def settled(decided: Sequence[tuple[int, Outcome | Exception]]) -> None:
+            for index, result in decided:
+                if isinstance(result, Exception):
+                    futures[index].set_exception(result)
+                else:
+                    futures[index].set_result(result)
 
         deadline = time.monotonic() + self.delivery.limits.budget
         self.delivery.submit(NAME, alerts, deadline, settled)

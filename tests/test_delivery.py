@@ -108,7 +108,10 @@ def test_an_alert_that_waited_too_long_for_its_turn_is_not_posted_any_more() -> 
         found: list[Outcome | Exception] = []
         late, timely = another(path="/late"), another(path="/timely")
         opened.delivery.submit(
-            NAME, [late], time.monotonic() + 0.2, lambda _, result: found.append(result)
+            NAME,
+            [late],
+            time.monotonic() + 0.2,
+            lambda decided: found.extend(result for _, result in decided),
         )
         assert opened.outcomes([timely]) == [Accepted()]
         assert first[0].result(5) == Accepted()

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import threading
 import time
+from collections.abc import Sequence
 
 from function.delivery.health import Health
 from function.delivery.parcel import Parcel, Result
@@ -30,7 +31,11 @@ def parcel(
     heard: list[Result] = [] if told is None else told
     made = [article()._replace(annotations={"text": text})] * alerts
     deadline = time.monotonic() + seconds
-    return Parcel(made, deadline, lambda _index, result: heard.append(result), Places())
+
+    def settled(decided: Sequence[tuple[int, Result]]) -> None:
+        heard.extend(result for _, result in decided)
+
+    return Parcel(made, deadline, settled, Places())
 
 
 def take_until_the_end(taking: Queue, taken: list[Item]) -> None:

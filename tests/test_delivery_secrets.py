@@ -9,9 +9,10 @@ import re
 from urllib.parse import quote
 
 import pytest
-from hypothesis import given
+from hypothesis import assume, given
 from hypothesis import strategies as st
 
+from function.delivery import secrets
 from function.delivery.secrets import hiding
 from function.delivery.senders import address_of
 
@@ -68,6 +69,7 @@ AROUND = st.text(st.sampled_from("<> :\n"), max_size=5)
 def test_any_token_is_removed_plain_quoted_and_escaped(
     token: str, before: str, after: str, place: str
 ) -> None:
+    assume(token.lower() not in {*secrets._PUBLIC, secrets.REMOVED})
     quoted = quote(token, safe="")
     url = {
         "path": f"http://x/hooks/{quoted}",

@@ -16,7 +16,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from function import records
-from function.errors import RecordError
+from function.errors import RecordError, TooMany
 from function.records import LogRecord
 from tests import corpus
 
@@ -132,6 +132,10 @@ def test_it_is_forgiven_only_where_fluent_bit_writes_it(data: bytes) -> None:
 
 
 # OpenTelemetry.
+
+
+def attribute(key: str, text: str) -> dict[str, Any]:
+    return {"key": key, "value": {"stringValue": text}}
 
 
 def export(*log_records: Any, resource: Any = None) -> dict[str, Any]:
@@ -276,5 +280,22 @@ def test_a_broken_line_costs_no_other_line_its_alert_wherever_it_stands() -> Non
 
 @pytest.mark.parametrize("data", [b"[" + b"{}," * 10_000 + b"{}]", b"{}\n" * 10_001])
 def test_more_records_than_a_pod_can_hold_are_refused(data: bytes) -> None:
-    with pytest.raises(RecordError, match="holds 10001 records; an event may hold 10000"):
+    with pytest.raises(TooMany, match="holds 10001 log records; 10000 are taken at once"):
         records.read(data, None)
+
+
+def test_records_of_the_request_s_other_events_count_as_well() -> None:
+    assert len(records.read(b"[{},{}]", None, before=9_998)) == 2
+    with pytest.raises(TooMany, match="holds 10001 log records"):
+        records.read(b"[{},{}]", None, before=9_999)
+
+
+def test_the_records_of_a_resource_share_its_attributes_however_many_it_has() -> None:
+    resource = {"attributes": [attribute("k8s.pod.label.app", "web"), attribute("x", "y")]}
+    own = {"attributes": [attribute("k8s.pod.label.own", "1"), attribute("k8s.pod.name", "p")]}
+    scopes = [{"logRecords": [{}, own]}]
+    first, second = read({"resourceLogs": [{"resource": resource, "scopeLogs": scopes}]})
+    assert first.raw["resource"] is second.raw["resource"]
+    assert first.labels == {"app": "web"}
+    assert second.labels == {"app": "web", "own": "1"}
+    assert (first.pod, second.pod) == ("", "p")

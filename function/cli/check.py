@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from function import alerts, records, rules
-from function.errors import RecordError, RulesError
+from function.errors import RecordError, RulesError, TooMany
 from function.records import LogRecord
 from function.rules import Rule, RuleSet, RuleTest
 from function.rules.matchers import AnyOf, Matcher
@@ -68,7 +68,7 @@ def _record(test: RuleTest) -> LogRecord | str:
     data = test.record.encode() if isinstance(test.record, str) else test.record
     try:
         found = records.read(data, None)
-    except RecordError as error:
+    except (RecordError, TooMany) as error:
         return f"the record of this test cannot be read: {error.detail}"
     if len(found) != 1 or not isinstance(found[0], LogRecord):
         return "the record of this test must be one record"

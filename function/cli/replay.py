@@ -19,7 +19,7 @@ from pathlib import Path
 
 from function import alerts, records
 from function.alerts import Alert
-from function.errors import RecordError
+from function.errors import RecordError, RequestError, TooMany
 from function.formats import timestamps
 from function.formats.json_text import JSON
 from function.records import LogRecord
@@ -85,8 +85,8 @@ class Replay:
             return
         try:
             data = self.text_of.record(line) if self.text_of else line
-            found = records.read(data, received=None)
-        except RecordError as error:
+            found: Sequence[LogRecord | RequestError] = records.read(data, received=None)
+        except (RecordError, TooMany) as error:
             found = [error]
         for record in found:
             self.counts.records += 1

@@ -6,7 +6,7 @@ failed when all have failed. For the others it is a copy then, which nobody wait
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from threading import Lock
 from typing import Protocol
 
@@ -16,8 +16,8 @@ from function.receivers import Accepted, Outcome, Refused, Unavailable
 
 # What became of an alert; an exception is a bug of ours.
 Result = Outcome | Exception
-# Is told the place of an alert in its request, and what became of it; once for each.
-Settled = Callable[[int, Result], None]
+# Is told what became of alerts, each by its place in its request; of each once.
+Settled = Callable[[Sequence[tuple[int, Result]]], None]
 _ALERT = 1_500  # bytes of an alert that waits, without its texts
 
 
@@ -48,19 +48,19 @@ class Parcel:
         self._has_place = self._has_place or self._places.take(self)
         return self._has_place
 
-    def settle(self, index: int, member: Member, result: Result) -> bool:  # noqa: ARG002
-        """Note what became of an alert at a member; whether that is to try again, for a copy."""
-        self._decide(index, result)
-        return False
+    def settle(self, indexes: Sequence[int], member: Member, result: Result) -> set[int]:  # noqa: ARG002
+        """Note what became of alerts at a member; those that it is to try again, as copies."""
+        self._decide([(index, result) for index in indexes])
+        return set()
 
-    def give_up(self, index: int, member: Member) -> None:
-        """A member will not get an alert any more."""
+    def give_up(self, indexes: Iterable[int], member: Member) -> None:
+        """A member will not get alerts any more."""
 
-    def _decide(self, index: int, result: Result) -> None:
-        self._open -= 1
+    def _decide(self, decided: Sequence[tuple[int, Result]]) -> None:
+        self._open -= len(decided)
         if self._has_place and not self._open:
             self._places.leave(self)
-        self._settled(index, result)
+        self._settled(decided)
 
 
 class Member(Protocol):
@@ -108,25 +108,30 @@ class ClusterParcel(Parcel):
                 for index in range(len(self.alerts))
             )
 
-    def settle(self, index: int, member: Member, result: Result) -> bool:
-        """Note what became of an alert at a member; whether that is to try again, for a copy."""
+    def settle(self, indexes: Sequence[int], member: Member, result: Result) -> set[int]:
+        """Note what became of alerts at a member; those that it is to try again, as copies."""
+        decided: list[tuple[int, Result]] = []
         with self._lock:
-            decided = self._decided(index, member, result)
-            again = isinstance(result, Unavailable) and self.is_wanted(index)
-            last = self._last_hope(index)
-        if last is not None:
-            last.reconsider(self)
-        if decided is not None:
-            self._decide(index, decided)
+            for index in indexes:
+                if (decision := self._decided(index, member, result)) is not None:
+                    decided.append((index, decision))
+            last = {self._last_hope(index) for index in indexes} - {None}
+            may_try = isinstance(result, Unavailable)
+            again = {index for index in indexes if may_try and self.is_wanted(index)}
+        for other in filter(None, last):
+            other.reconsider(self)
+        if decided:
+            self._decide(decided)
         return again
 
-    def give_up(self, index: int, member: Member) -> None:
-        """A member will not get an alert any more."""
+    def give_up(self, indexes: Iterable[int], member: Member) -> None:
+        """A member will not get alerts any more."""
         with self._lock:
-            if self._decisions.get(index):
-                self._missed(member.address)
-            else:
-                self._given_up.setdefault(index, set()).add(member)
+            for index in indexes:
+                if self._decisions.get(index):
+                    self._missed(member.address)
+                else:
+                    self._given_up.setdefault(index, set()).add(member)
 
     def _last_hope(self, index: int) -> Member | None:
         """The one member that has not failed, where an alert depends on it from now on."""

@@ -10,6 +10,8 @@ import time
 from collections import deque
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import replace
+from itertools import groupby
+from operator import itemgetter
 from threading import Condition, Lock
 
 from function.delivery.adaptive import AdaptiveLimit
@@ -122,13 +124,17 @@ class Queue:
 
     def settle(self, items: Iterable[Item], result: Result) -> None:
         """Tell what became of alerts. Copies are tried again for as long as they have time."""
-        if isinstance(result, Accepted):
-            for parcel, index in items:
-                parcel.settle(index, self, result)
-            return
         if isinstance(result, Refused | Unavailable):
             result = replace(result, detail=f"{self.address}: {result.detail}")
-        again = [item for item in items if self._is_to_try_again(item, result)]
+        again: list[Item] = []
+        for parcel, some in groupby(items, itemgetter(0)):
+            indexes = [index for _, index in some]
+            wanted = parcel.settle(indexes, self, result)
+            if not self._may_try_again(parcel):
+                wanted = set()
+            again += ((parcel, index) for index in indexes if index in wanted)
+            if not isinstance(result, Accepted):
+                parcel.give_up({*indexes} - wanted, self)
         if again:
             with self._lock:
                 self._copies_at = time.monotonic() + _COPIES_AFTER
@@ -229,13 +235,8 @@ class Queue:
             return 0
         return max(0, max(self._pause_until, self._copies_at) - time.monotonic())
 
-    def _is_to_try_again(self, item: Item, result: Result) -> bool:
-        parcel, index = item
-        wanted = parcel.settle(index, self, result)
-        if wanted and not self._closed and time.monotonic() + _COPIES_AFTER < parcel.deadline:
-            return True
-        parcel.give_up(index, self)
-        return False
+    def _may_try_again(self, parcel: Parcel) -> bool:
+        return not self._closed and time.monotonic() + _COPIES_AFTER < parcel.deadline
 
     def _push(self, items: Sequence[Item]) -> None:
         """Put alerts back to the front."""

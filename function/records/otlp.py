@@ -8,7 +8,8 @@ One value holds many records: ``{"resourceLogs":[{"resource":…,"scopeLogs":[{"
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections import ChainMap
+from collections.abc import Iterator, Mapping
 from typing import Any
 
 from function.errors import RecordError
@@ -25,6 +26,18 @@ def is_export(value: dict[str, Any]) -> bool:
     return len(value) == 1 and isinstance(value.get("resourceLogs"), list)
 
 
+def count(export: dict[str, Any]) -> int:
+    """How many records an export holds."""
+    return sum(map(_count, export["resourceLogs"]))
+
+
+def _count(group: JSON) -> int:
+    if not isinstance(group, dict):
+        return 1
+    scopes = _list(group.get("scopeLogs"))
+    return sum(len(_list(s.get("logRecords"))) if isinstance(s, dict) else 1 for s in scopes)
+
+
 def records(export: dict[str, Any], received: int | None) -> list[LogRecord | RecordError]:
     """All log records of an export, in order; a RecordError for what is not an object."""
     return [
@@ -37,15 +50,23 @@ def records(export: dict[str, Any], received: int | None) -> list[LogRecord | Re
     ]
 
 
-def _log_records(export: dict[str, Any]) -> Iterator[tuple[dict[str, Any], JSON]]:
+class _Resource:
+    """What all records of a group share: one map for all, which may be as large as the body."""
+
+    def __init__(self, resource: JSON) -> None:
+        members = resource if isinstance(resource, dict) else {}
+        self.attributes = _attributes(members.get("attributes"))
+        self.labels = _labels(self.attributes)
+        self.raw = {**members, "attributes": self.attributes}
+
+
+def _log_records(export: dict[str, Any]) -> Iterator[tuple[_Resource, JSON]]:
     """Each log record with its resource; a group that is not an object stands for a record."""
     for group in export["resourceLogs"]:
         if not isinstance(group, dict):
-            yield {}, group
+            yield _Resource(None), group
             continue
-        resource = group.get("resource")
-        resource = resource if isinstance(resource, dict) else {}
-        resource = {**resource, "attributes": _attributes(resource.get("attributes"))}
+        resource = _Resource(group.get("resource"))
         for scope in _list(group.get("scopeLogs")):
             if not isinstance(scope, dict):
                 yield resource, scope
@@ -54,9 +75,10 @@ def _log_records(export: dict[str, Any]) -> Iterator[tuple[dict[str, Any], JSON]
                 yield resource, value
 
 
-def _record(resource: dict[str, Any], value: dict[str, Any], received: int | None) -> LogRecord:
+def _record(resource: _Resource, value: dict[str, Any], received: int | None) -> LogRecord:
     own = _attributes(value.get("attributes"))
-    attributes = {**resource["attributes"], **own}
+    attributes = ChainMap(own, resource.attributes)
+    labels = _labels(own)
     body = _value(value.get("body"))
     time = _moment(value.get("timeUnixNano"))
     if time is None:
@@ -69,8 +91,8 @@ def _record(resource: dict[str, Any], value: dict[str, Any], received: int | Non
         container=_text(attributes, "k8s.container.name"),
         image=_text(attributes, "container.image.name"),
         node=_text(attributes, "k8s.node.name"),
-        labels=_labels(attributes),
-        raw={**value, "attributes": own, "body": body, "resource": resource},
+        labels=ChainMap(labels, resource.labels) if labels else resource.labels,
+        raw={**value, "attributes": own, "body": body, "resource": resource.raw},
     )
 
 
@@ -83,7 +105,7 @@ def _labels(attributes: dict[str, Any]) -> dict[str, Any]:
     }
 
 
-def _text(attributes: dict[str, Any], key: str) -> str:
+def _text(attributes: Mapping[str, Any], key: str) -> str:
     value = attributes.get(key)
     return value if isinstance(value, str) else ""
 

@@ -5,8 +5,9 @@ One record per value is the norm; a JSON array, JSON lines and an OTLP export ho
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from typing import Any
 
+from function import bounds
 from function.errors import RecordError
 from function.formats import json_text
 from function.formats.json_text import JSON
@@ -14,40 +15,42 @@ from function.records import otlp, shapes
 from function.records.record import LogRecord
 
 Records = list[LogRecord | RecordError]
-MOST = 10_000  # records of one event: a MiB of empty ones would take a pod's whole memory
+_RECORDS = "log records"
 
 
-def read(data: JSON, received: int | None) -> Records:
+def read(data: JSON, received: int | None, before: int = 0) -> Records:
     """Read the records in an event's data: bytes, or a JSON value that is decoded already.
 
-    ``received`` is the event's own time, for records that carry none. An element that is no
-    object is returned as a RecordError in its place; data that holds nothing readable raises one.
+    ``received`` is the event's own time, for records that carry none; ``before`` counts the records
+    of the request's events before this one. An element that is no object is returned as a
+    RecordError in its place; data that holds nothing readable raises one, and too many records
+    raise TooMany.
     """
     if data is None:
         raise RecordError("the event carries no data: a log record is a JSON object")
-    values, unit = _values(data) if isinstance(data, bytes) else (data, "record")
+    values, unit = _values(data, before) if isinstance(data, bytes) else (data, "record")
     if not isinstance(values, list):
+        bounds.require_few(before + _count(values), _RECORDS)
         return _records(values, received)
-    _require_few(values)
+    bounds.require_few(before + sum(map(_count, values)), _RECORDS)
     found: Records = []
     for number, value in enumerate(values, 1):
         found += _in_batch(value, received, f"{unit} {number}")
     return found
 
 
-def _require_few(values: Sequence[object]) -> None:
-    """Raise RecordError for more values than a pod's memory is made for."""
-    if len(values) > MOST:
-        raise RecordError(f"the data holds {len(values)} records; an event may hold {MOST}")
+def _count(value: Any) -> int:
+    """How many records a value holds."""
+    return otlp.count(value) if isinstance(value, dict) and otlp.is_export(value) else 1
 
 
-def _values(data: bytes) -> tuple[JSON, str]:
+def _values(data: bytes, before: int) -> tuple[JSON, str]:
     """Decode one JSON value, or JSON lines as a list; with what an element is called."""
     try:
         return json_text.loads(data), "record"
     except json_text.NotJSON as error:
         lines = [line for line in data.split(b"\n") if line.strip()]
-        _require_few(lines)
+        bounds.require_few(before + len(lines), _RECORDS)
         values = [_line(line) for line in lines]
         if len(lines) < 2 or not any(isinstance(value, dict) for value in values):
             raise RecordError(f"the data is not JSON: {error}") from None

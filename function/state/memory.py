@@ -11,6 +11,7 @@ import threading
 import time
 from collections import deque
 from collections.abc import Callable, Hashable, Sequence
+from itertools import groupby
 from typing import NamedTuple
 
 from function.formats.timestamps import SECOND
@@ -72,18 +73,20 @@ class State:
             reservation.future.add_done_callback(lambda _: self._waiting.stop(reservation))
         return reservation
 
-    def settle(self, claim: Claim, result: Result) -> None:
-        """Note what became of a claim's POST, and tell all who wait for it."""
-        settled: deque[tuple[Claim, Result]] | None = getattr(self._local, "settled", None)
+    def settle(self, results: Sequence[tuple[Claim, Result]]) -> None:
+        """Note what became of claims' POSTs, and tell all who wait for it."""
+        settled: deque[Sequence[tuple[Claim, Result]]] | None
+        settled = getattr(self._local, "settled", None)
         if settled is not None:  # within another one: a claim that followed has failed at once
-            settled.append((claim, result))
+            settled.append(results)
             return
-        self._local.settled = settled = deque([(claim, result)])
+        self._local.settled = settled = deque([results])
         try:
             while settled:
                 step = _Step()
                 with self._lock:
-                    self._settle(*settled.popleft(), step)
+                    for claim, result in settled.popleft():
+                        self._settle(claim, result, step)
                 self._carry_out(step)
         finally:
             self._local.settled = None
@@ -92,8 +95,8 @@ class State:
         """What a step has decided, without the lock."""
         if step.owned:
             self._deliver(step.owned)
-        for claim, result in step.told:
-            claim.reservation.tell(claim.index, result)
+        for reservation, told in groupby(step.told, _reservation):
+            reservation.tell([(claim.index, result) for claim, result in told])
 
     def _reserve(self, claim: Claim, step: _Step) -> None:
         """Find out whether a claim needs a POST, and whose it is."""
@@ -181,6 +184,10 @@ class State:
             self._events.remember(claim.event, self._remembered)
         if claim.labels is not None:
             self._labels.remember(claim.labels, claim.alert.repeat_interval)
+
+
+def _reservation(told: tuple[Claim, Result]) -> Reservation:
+    return told[0].reservation
 
 
 class _Step:

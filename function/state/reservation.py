@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Hashable, Sequence
+from collections.abc import Hashable, Iterable, Sequence
 from concurrent.futures import Future
 from dataclasses import dataclass
 from threading import Lock
@@ -57,16 +57,17 @@ class Reservation:
         self._left = sum(receivers)
         self._lock = Lock()
 
-    def tell(self, index: int, outcome: Outcome | Exception) -> None:
-        """Note an alert's outcome at one receiver; an exception is a bug, and the request's end."""
+    def tell(self, told: Iterable[tuple[int, Outcome | Exception]]) -> None:
+        """Note alerts' outcomes at a receiver; an exception is a bug, and the request's end."""
         with self._lock:
             if self.future.done():
                 return
-            if isinstance(outcome, Exception):
-                self.future.set_exception(outcome)
-                return
-            self._outcomes[index] = combined(self._outcomes[index], outcome)
-            self._left -= 1
+            for index, outcome in told:
+                if isinstance(outcome, Exception):
+                    self.future.set_exception(outcome)
+                    return
+                self._outcomes[index] = combined(self._outcomes[index], outcome)
+                self._left -= 1
             if self._left:
                 return
         self.future.set_result(self._outcomes)

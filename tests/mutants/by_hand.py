@@ -129,6 +129,25 @@ _AROUND: Changes = {
             "if status in _REFUSALS or status == 401:",
         ),
     ),
+    "function/bounds.py": (
+        (
+            "a request may hold more than a pod's memory does",
+            "if number > MOST:",
+            "if not number:",
+        ),
+    ),
+    "function/turns.py": (
+        (
+            "large bodies are read all at once",
+            "return not self._is_taken and self._alerts < MANY",
+            "return True",
+        ),
+        (
+            "large bodies are read however many alerts are under way",
+            "return not self._is_taken and self._alerts < MANY",
+            "return not self._is_taken",
+        ),
+    ),
     "function/sink.py": (
         (
             "a record is counted at each attempt",

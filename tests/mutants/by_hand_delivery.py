@@ -82,8 +82,8 @@ DELIVERY: Changes = {
         ),
         (
             "a copy for a member that failed is not tried again",
-            "again = isinstance(result, Unavailable) and self.is_wanted(index)",
-            "again = False",
+            "may_try = isinstance(result, Unavailable)",
+            "may_try = False",
         ),
         (
             "a member gets copies of what will come again",

@@ -27,6 +27,8 @@ NEAREST = {
     "events.py": ("test_events.py", "test_sink*.py"),
     "settings.py": ("test_settings.py",),
     "rules": ("test_reload.py",),
+    "bounds.py": ("test_bounds.py",),
+    "turns.py": ("test_turns.py",),
 }
 PROMISE = "test_promise.py"
 LONGEST = 900  # seconds for the whole suite, which takes a quarter of it on two processors
