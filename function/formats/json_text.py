@@ -114,13 +114,17 @@ def _byte(data: bytes) -> int:
 
 
 def _without_surrogates(value: JSON) -> JSON:
-    """Replace lone surrogates, which neither UTF-8 nor RE2 can take."""
+    """Replace lone surrogates, which neither UTF-8 nor RE2 can take; in place, to save memory."""
     if isinstance(value, str):
         return value if value.isascii() else _text(value)
     if isinstance(value, dict):
-        return {_text(key): _without_surrogates(item) for key, item in value.items()}
-    if isinstance(value, list):
-        return [_without_surrogates(item) for item in value]
+        if not all(map(str.isascii, value)):
+            value = {_text(key): item for key, item in value.items()}
+        for key, item in value.items():
+            value[key] = _without_surrogates(item)
+    elif isinstance(value, list):
+        for index, item in enumerate(value):
+            value[index] = _without_surrogates(item)
     return value
 
 

@@ -31,6 +31,7 @@ _MATCHER = re.compile(
     r"\s*(?P<field>[A-Za-z_][^\s=!<>~|]*)\s*(?P<operator>[=!<>~|]*)\s*(?P<value>.*)", re.DOTALL
 )
 _QUOTED = re.compile(r'"((?:[^"\\]|\\.)*)"', re.DOTALL)
+_DIGITS = 18  # of a number that a status or a size may be
 _ESCAPES = {"n": "\n", '"': '"', "\\": "\\"}
 
 
@@ -145,7 +146,7 @@ def _number(field: Field, value: str) -> float:
 
 
 def _integer(field: Field, value: str) -> int:
-    if not (value.isascii() and value.isdigit()):
+    if not (value.isascii() and value.isdigit() and len(value) <= _DIGITS):
         raise _no_number(field, value)
     return int(value)
 

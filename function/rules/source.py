@@ -6,6 +6,7 @@ PyYAML's own constructors lose the positions, keep the last of two equal keys, a
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any
@@ -15,7 +16,15 @@ from yaml import MappingNode, Node, ScalarNode, SequenceNode
 
 from function.rules.nearest import nearest
 
+_DEEPEST = 200  # levels; a rule has eight, and its tests hold records
+_BRACKET = re.compile(r"[\[\]{}]")
+_INDENTATION = re.compile(r"^[ ?:-]+", re.MULTILINE)  # each level of a block takes a column or more
 _STRING = "tag:yaml.org,2002:str"
+# What PyYAML's constructors let escape where a tag does not fit its value: !!timestamp x, !!bool x.
+_CONSTRUCTION = (
+    *(yaml.YAMLError, ValueError, TypeError, AttributeError, LookupError),
+    *(OverflowError, RecursionError),
+)
 _READ_AS = {"int": "a number", "float": "a number", "bool": "a boolean", "null": "empty"}
 
 
@@ -77,7 +86,7 @@ class Source:
         """The value that YAML reads; None, and a problem, where it cannot."""
         try:
             return yaml.constructor.SafeConstructor().construct_document(node)
-        except (yaml.YAMLError, ValueError, RecursionError) as error:
+        except _CONSTRUCTION as error:
             self.problem(node, "value", f"YAML cannot read this: {' '.join(str(error).split())}")
             return None
 
@@ -91,6 +100,9 @@ def parse(text: str, name: str) -> tuple[Source, Node | None]:
     """Read a YAML text; where it is none, the source holds the problem and the node is None."""
     source = Source(name, text.splitlines())
     try:
+        if _may_be_deep(text) and (line := _first_too_deep(text)):
+            source.problems.append(f"{name}:{line}: is nested over {_DEEPEST} levels deep")
+            return source, None
         return source, yaml.compose(text, Loader=yaml.CSafeLoader)
     except yaml.MarkedYAMLError as error:
         line = error.problem_mark.line + 1 if error.problem_mark else 1
@@ -98,6 +110,33 @@ def parse(text: str, name: str) -> tuple[Source, Node | None]:
     except yaml.YAMLError as error:
         source.problems.append(f"{name}:1: not YAML: {' '.join(str(error).split())}")
     return source, None
+
+
+def _may_be_deep(text: str) -> bool:
+    """Whether a text may be nested deeply: a quick guess that is wrong on one side only."""
+    depth = deepest = 0
+    for bracket in _BRACKET.findall(text):
+        depth = depth + 1 if bracket in "[{" else max(0, depth - 1)
+        deepest = max(deepest, depth)
+    indented = max(map(len, _INDENTATION.findall(text)), default=0)
+    return deepest > _DEEPEST or indented > _DEEPEST
+
+
+def _first_too_deep(text: str) -> int | None:
+    """The line in which a text is nested too deeply; None where it is not.
+
+    libyaml makes a tree of what it reads by recursion, and ends the process where it is too deep;
+    it tells one thing after the other without.
+    """
+    depth = 0
+    for event in yaml.parse(text, Loader=yaml.CSafeLoader):
+        if isinstance(event, yaml.CollectionStartEvent):
+            depth += 1
+        elif isinstance(event, yaml.CollectionEndEvent):
+            depth -= 1
+        if depth > _DEEPEST:
+            return event.start_mark.line + 1 if event.start_mark else 1
+    return None
 
 
 def _kind(node: Node) -> str:

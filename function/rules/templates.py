@@ -22,6 +22,8 @@ Template = Callable[[Mapping[str, Any]], str]
 KNOWN = frozenset({*fields.NAMES, "record"})
 _FIELD = re.compile(r"\{\{ *([a-z_]+) *(?:\| *truncate\( *([0-9]{1,6}) *\) *)?\}\}")
 _LEEWAY, _END = 5, "..."  # of Jinja2's truncate
+# What compiling lets escape: nested too deeply, too many loops in one another, too long a number.
+_COMPILATION = (SyntaxError, ValueError, OverflowError, RecursionError, MemoryError)
 _CACHED = 4096  # templates that are kept: rules repeat "{{ namespace }}" a thousand times
 
 
@@ -98,8 +100,8 @@ def _with_jinja(source: str) -> Template:
     try:
         unknown = meta.find_undeclared_variables(_environment().parse(source)) - KNOWN
         template = _environment().from_string(source)
-    except TemplateError as error:
-        raise TemplateProblem(f"not a template: {error}") from None
+    except (TemplateError, *_COMPILATION) as error:
+        raise TemplateProblem(f"not a template: {' '.join(str(error).split())[:300]}") from None
     if unknown:
         raise TemplateProblem(_unknown(sorted(unknown)[0]))
 

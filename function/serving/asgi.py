@@ -10,18 +10,21 @@ import asyncio
 import os
 import sys
 import time
-from collections.abc import Awaitable, Callable, Iterable, Mapping
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Mapping
+from contextlib import asynccontextmanager
 from threading import Lock
 from typing import Any
 
-from function.errors import BodyIncomplete, RequestError
+from function.errors import BodyIncomplete, QueueFull, RequestError
+from function.receivers import Reason
 from function.replies import Headers, Reply, refusal
-from function.serving.endpoints import Endpoints, bug
+from function.serving.endpoints import Endpoint, Endpoints, bug, is_quick, may_be_large
 from function.serving.startup import collect_garbage_rarely, or_exit
 from function.settings import Settings
 from function.sink import Pending
+from function.turns import PATIENCE
 
-_QUICK = 64 * 1024  # bytes of a body that are read without keeping other requests waiting
+_LARGE = 32  # large bodies in memory at a time
 _DROPPED = 16 * 1024 * 1024  # bytes too many that are read before the answer
 
 Scope = Mapping[str, Any]
@@ -38,6 +41,7 @@ class Function:
         self.settings = settings
         self._endpoints = Endpoints(settings)
         self._waiters = _Waiters()
+        self._large = asyncio.Semaphore(_LARGE)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer one HTTP request, and refuse a WebSocket; raises ValueError for other scopes."""
@@ -81,18 +85,45 @@ class Function:
             if method == "OPTIONS" and methods:
                 return Reply(200, {"allow": self._endpoints.allowed(path)})
             return self._endpoints.elsewhere(method, path)
-        body = b""
         if method == "POST":
-            declared = headers.get("content-length", "") if "expect" in headers else ""
-            if declared.isdigit():
-                self._endpoints.require_fitting(int(declared))  # before the client sends it
-            body, length = await _read(receive, self._endpoints.largest_body)
-            self._endpoints.require_fitting(length)
-        if len(body) <= _QUICK:
-            reply = endpoint(headers, body)
-        else:  # other requests, and the probes, do not wait until it is read
-            reply = await asyncio.to_thread(endpoint, headers, body)
+            reply = await self._post(endpoint, headers, receive)
+        else:
+            reply = endpoint(headers, b"")
         return reply if isinstance(reply, Reply) else await self._waiters.outcome(reply)
+
+    async def _post(
+        self, endpoint: Endpoint, headers: Headers, receive: Receive
+    ) -> Reply | Pending:
+        """Read a body and take what is in it; other requests, and the probes, do not wait."""
+        declared = headers.get("content-length", "") if "expect" in headers else ""
+        if declared.isdigit():
+            self._endpoints.require_fitting(int(declared))  # before the client sends it
+        if not may_be_large(headers):
+            return endpoint(headers, await self._body(receive))
+        async with self._room():
+            body = await self._body(receive)
+            if is_quick(headers, body):  # it did not say so
+                return endpoint(headers, body)
+            return await asyncio.to_thread(endpoint, headers, body)
+
+    async def _body(self, receive: Receive) -> bytes:
+        body, length = await _read(receive, self._endpoints.largest_body)
+        self._endpoints.require_fitting(length)
+        return body
+
+    @asynccontextmanager
+    async def _room(self) -> AsyncIterator[None]:
+        """Room for one more large body; raises QueueFull where there is none in time."""
+        try:
+            await asyncio.wait_for(self._large.acquire(), PATIENCE)
+        except asyncio.TimeoutError:
+            raise QueueFull(
+                f"{_LARGE} large requests are being read already", None, Reason.FULL.value, None
+            ) from None
+        try:
+            yield
+        finally:
+            self._large.release()
 
 
 async def _read(receive: Receive, most: int) -> tuple[bytes, int]:

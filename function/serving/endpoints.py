@@ -17,11 +17,13 @@ from function.metrics import CONTENT_TYPE, Metrics
 from function.replies import Headers, Reply
 from function.rules.reload import RuleFile
 from function.serving import front_page
+from function.serving.coding import decoded
 from function.settings import Settings
 from function.sink import Pending, Posting, Sink, WayOut
 
 # Headers with lower-case names, and the body → the reply, now or when delivery is done.
 Endpoint = Callable[[Headers, bytes], Reply | Pending]
+_QUICK = 64 * 1024  # bytes of a body that nobody waits for
 
 
 class Endpoints:
@@ -41,8 +43,8 @@ class Endpoints:
         )
         health = {"GET": self._health}
         self.table: Mapping[str, Mapping[str, Endpoint]] = {
-            "/": {"GET": self._front, "POST": self._sink.receive},
-            settings.records_path: {"POST": self._sink.receive_records},
+            "/": {"GET": self._front, "POST": self._in_turn(self._sink.receive)},
+            settings.records_path: {"POST": self._in_turn(self._sink.receive_records)},
             "/metrics": {"GET": self._scrape},
             "/health/liveness": health,
             "/health/readiness": health,
@@ -57,6 +59,18 @@ class Endpoints:
         """Raise ContentTooLarge where a body of so many bytes is too much."""
         if length > self.largest_body:
             raise ContentTooLarge(f"the body is over {self.largest_body} bytes (MAX_BODY_BYTES)")
+
+    def _in_turn(self, receive: Endpoint) -> Endpoint:
+        """Take large bodies, and those that may be large without their coding, by turns."""
+
+        def take(headers: Headers, body: bytes) -> Reply | Pending:
+            if is_quick(headers, body):
+                return receive(headers, body)
+            with self._sink.turns.turn():
+                coding = headers.get("content-encoding", "")
+                return receive(headers, decoded(coding, body, self.largest_body))
+
+        return take
 
     def tell(self, reply: Reply, headers: Headers) -> Reply:
         """Count a reply that is not 2xx, and write it down; every server passes all of them here.
@@ -106,6 +120,17 @@ class Endpoints:
 
     def _health(self, _headers: Headers, _body: bytes) -> Reply:
         return replies.text("OK\n")
+
+
+def may_be_large(headers: Headers) -> bool:
+    """Whether a body that is still to be read may turn out not to be quick."""
+    length = headers.get("content-length", "")
+    return not length.isdigit() or int(length) > _QUICK or "content-encoding" in headers
+
+
+def is_quick(headers: Headers, body: bytes) -> bool:
+    """Whether a body is read and matched in a moment: it is small, and not a compressed one."""
+    return len(body) <= _QUICK and "content-encoding" not in headers
 
 
 def bug(path: str) -> Reply:

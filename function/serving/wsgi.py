@@ -68,9 +68,10 @@ def create_app(settings: Settings) -> Flask:
 def _view(endpoint: Endpoint, endpoints: Endpoints) -> Callable[[], Response]:
     def view() -> Response:
         environ = request.environ
-        body = _body(environ, endpoints) if environ["REQUEST_METHOD"] == "POST" else b""
+        has_body = environ["REQUEST_METHOD"] == "POST"
         headers = _headers(environ)
-        reply = endpoint(headers, body)
+        # Without a name, so that a body is not held while its alerts are under way.
+        reply = endpoint(headers, _body(environ, endpoints) if has_body else b"")
         if isinstance(reply, Pending):
             reply = _outcome(reply)
         return _response(endpoints.tell(reply, headers))
