@@ -30,8 +30,7 @@ def read(data: JSON, received: int | None, before: int = 0) -> Records:
         raise RecordError("the event carries no data: a log record is a JSON object")
     values, unit = _values(data, before) if isinstance(data, bytes) else (data, "record")
     if not isinstance(values, list):
-        bounds.require_few(before + _count(values), _RECORDS)
-        return _records(values, received)
+        return _records(values, received, before)
     bounds.require_few(before + sum(map(_count, values)), _RECORDS)
     found: Records = []
     for number, value in enumerate(values, 1):
@@ -64,11 +63,13 @@ def _line(line: bytes) -> JSON | RecordError:
         return RecordError(f"not JSON: {error}")
 
 
-def _records(value: JSON, received: int | None) -> Records:
+def _records(value: JSON, received: int | None, before: int = 0) -> Records:
     if not isinstance(value, dict):
         raise RecordError(f"a log record is a JSON object, not {json_text.kind(value)}")
     if otlp.is_export(value):
+        bounds.require_few(before + otlp.count(value), _RECORDS)
         return otlp.records(value, received)
+    bounds.require_few(before + 1, _RECORDS)
     return [shapes.record(value, received)]
 
 

@@ -85,31 +85,29 @@ class Function:
             if method == "OPTIONS" and methods:
                 return Reply(200, {"allow": self._endpoints.allowed(path)})
             return self._endpoints.elsewhere(method, path)
-        if method == "POST":
-            reply = await self._post(endpoint, headers, receive)
-        else:
+        if method != "POST":
             reply = endpoint(headers, b"")
+        elif may_be_large(headers) or "expect" in headers:
+            reply = await self._large_post(endpoint, headers, receive)
+        else:
+            body, length = await _read(receive, self._endpoints.largest_body)
+            self._endpoints.require_fitting(length)
+            reply = endpoint(headers, body)
         return reply if isinstance(reply, Reply) else await self._waiters.outcome(reply)
 
-    async def _post(
+    async def _large_post(
         self, endpoint: Endpoint, headers: Headers, receive: Receive
     ) -> Reply | Pending:
-        """Read a body and take what is in it; other requests, and the probes, do not wait."""
+        """Take a large body, while other requests, and the probes, do not wait for it."""
         declared = headers.get("content-length", "") if "expect" in headers else ""
         if declared.isdigit():
             self._endpoints.require_fitting(int(declared))  # before the client sends it
-        if not may_be_large(headers):
-            return endpoint(headers, await self._body(receive))
         async with self._room():
-            body = await self._body(receive)
-            if is_quick(headers, body):  # it did not say so
+            body, length = await _read(receive, self._endpoints.largest_body)
+            self._endpoints.require_fitting(length)
+            if is_quick(headers, body):  # it did not say how large it is
                 return endpoint(headers, body)
             return await asyncio.to_thread(endpoint, headers, body)
-
-    async def _body(self, receive: Receive) -> bytes:
-        body, length = await _read(receive, self._endpoints.largest_body)
-        self._endpoints.require_fitting(length)
-        return body
 
     @asynccontextmanager
     async def _room(self) -> AsyncIterator[None]:
