@@ -11,7 +11,9 @@ from functools import lru_cache
 from typing import NamedTuple
 
 from function.rules import Match, fields
+from function.rules.templates import LONGEST, Broken
 
+_EXCERPT = 300  # characters of what is wrong with a template
 _OFFSET_BASIS = 14_695_981_039_346_656_037
 _PRIME = 1_099_511_628_211
 _MASK = 0xFFFF_FFFF_FFFF_FFFF
@@ -23,6 +25,7 @@ class Alert(NamedTuple):  # like all that is made for each record, for speed
     ``keep_firing_for`` is how long it stays active at a receiver that resolves by time,
     ``repeat_interval`` how long the same labels are not sent again. ``traceparent`` continues the
     trace of the request that brought the record (W3C Trace Context); empty where there is none.
+    ``broken`` says which template failed, and how; empty where none did.
     """
 
     labels: Mapping[str, str]
@@ -32,6 +35,7 @@ class Alert(NamedTuple):  # like all that is made for each record, for speed
     keep_firing_for: int
     repeat_interval: int = 0
     traceparent: str = ""
+    broken: str = ""
 
     @property
     def identity(self) -> Hashable:
@@ -45,15 +49,30 @@ def alert(match: Match, now: int, traceparent: str = "") -> Alert:
     values = fields.values(record)
     # An empty label is an absent one: Alertmanager drops it before it takes the fingerprint.
     labels = {name: text for name, template in rule.labels.items() if (text := template(values))}
+    annotations = {name: template(values) for name, template in rule.annotations.items()}
+    broken = _bounded(labels) or _bounded(annotations)
     return Alert(
         labels,
-        {name: template(values) for name, template in rule.annotations.items()},
+        annotations,
         fingerprint(labels),
         now if record.time is None else min(record.time, now),
         rule.keep_firing_for,
         rule.repeat_interval,
         traceparent,
+        broken,
     )
+
+
+def _bounded(texts: dict[str, str]) -> str:
+    """Cut texts that are too long; and what is wrong with the first whose template failed."""
+    broken = ""
+    for name, text in texts.items():
+        if type(text) is Broken:
+            broken = broken or f"{name}: {text}"[:_EXCERPT]
+            texts[name] = str(text)
+        if len(text) > LONGEST:
+            texts[name] = f"{text[: LONGEST - 1]}…"
+    return broken
 
 
 def fingerprint(labels: Mapping[str, str]) -> str:

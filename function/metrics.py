@@ -60,6 +60,12 @@ class Metrics:
             registry=registry,
         )
         self._by_rule = lru_cache(1024)(self._matches.labels)
+        self._template_failures = Counter(
+            "logs_handler_template_failures",
+            "Alerts with a template that failed, each time that one was made, by rule.",
+            ["rule"],
+            registry=registry,
+        )
         self._alerts = Counter(
             "logs_handler_alerts",
             "Alerts by receiver and outcome: accepted, or refused for good.",
@@ -159,6 +165,10 @@ class Metrics:
         for fired in rules:
             for rule in fired:
                 self._by_rule(rule).inc()
+
+    def template_failed(self, rule: str) -> None:
+        """A label or an annotation of an alert says that its template failed."""
+        self._template_failures.labels(rule).inc()
 
     def not_sent(self, held_back: int, redelivered: int) -> None:
         """Alerts were held back by repeat_interval, and events came whose alerts are delivered."""

@@ -7,6 +7,7 @@ trying again can help, another 4xx where it cannot.
 
 from __future__ import annotations
 
+import logging
 import time
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import Future
@@ -28,6 +29,7 @@ from function.errors import (
 )
 from function.events import Event
 from function.formats.json_text import JSON
+from function.logs import log
 from function.metrics import Metrics
 from function.receivers import Accepted, Outcome, Reason, Refused, Unavailable
 from function.records import LogRecord
@@ -154,6 +156,7 @@ class Sink:
     def __init__(self, rules: Callable[[], RuleSet], way_out: WayOut, metrics: Metrics) -> None:
         self.rules = rules
         self.turns = Turns()
+        self._broken: tuple[RuleSet | None, set[str]] = None, set()  # rules that were told of
         self._way_out = way_out
         self._metrics = metrics
 
@@ -204,14 +207,25 @@ class Sink:
                 work.problems.append(record.within(position))
             elif matches := work.rules.match(record):
                 bounds.require_few(len(work.fired) + len(matches), "alerts")
-                if event and digest is None:
-                    digest = events.identity(event)
+                digest = digest or (events.identity(event) if event else None)
                 work.matched.append([match.rule.alert for match in matches])
                 now, trace = time.time_ns(), work.headers.get("traceparent", "")
-                made = (alerts.alert(match, now, trace) for match in matches)
-                work.fired += [Fired(alert, position, digest, number) for alert in made]
+                for match in matches:
+                    alert = alerts.alert(match, now, trace)
+                    if alert.broken:
+                        self._tell_broken(work.rules, match.rule.alert, alert.broken)
+                    work.fired.append(Fired(alert, position, digest, number))
             else:
                 work.unmatched += 1
+
+    def _tell_broken(self, rules: RuleSet, rule: str, broken: str) -> None:
+        """Count that a template failed, and write it down, once for each rule as it is now."""
+        self._metrics.template_failed(rule)
+        if self._broken[0] is not rules:
+            self._broken = rules, set()
+        if rule not in self._broken[1]:
+            self._broken[1].add(rule)
+            log(logging.WARNING, "template_failed", rule=rule, detail=broken)
 
     def _send(self, work: Work) -> Reply | Pending:
         """Let the alerts out; the reply, or who waits for it."""

@@ -210,6 +210,31 @@ class TestReplay:
         assert done.returncode == 1
         assert "cut.gz: cannot be read: " in done.stderr
 
+    @pytest.mark.parametrize("at", [0, 20, 500])
+    def test_says_that_a_gzip_file_is_damaged(self, at: int, tmp_path: Path) -> None:
+        good = bytearray(gzip.compress(SAMPLE.read_bytes()))
+        good[10 + at : 14 + at] = b"\xff\xff\xff\xff"
+        (tmp_path / "damaged.gz").write_bytes(good)
+        done = run("replay", tmp_path / "damaged.gz")
+        assert done.returncode == 1
+        assert "damaged.gz: cannot be read: " in done.stderr
+        assert "Traceback" not in done.stderr
+
+    def test_prints_nothing_that_a_terminal_obeys(self) -> None:
+        hostile = "/\x7f\x9b31m\u202e\u2066\u200f\ufeff"
+        line = LINE.replace("GET /x", f"GET {hostile}")
+        done = run("replay", "--text", *WORDPRESS, given=line.encode())
+        assert not {*hostile[1:]} & {*done.stdout, *done.stderr} - {*"31m"}
+        assert json.loads(done.stdout)["labels"]["path"] == hostile
+
+    def test_shows_that_a_template_failed(self, tmp_path: Path) -> None:
+        rule = "{alert: A, match: [status = 404], labels: {x: '{{ 1 / 0 }}'}}"
+        path = write(tmp_path, f"groups: [{{name: g, rules: [{rule}]}}]")
+        done = run("replay", "--rules", path, SAMPLE)
+        assert (
+            ": A: a template failed: x: <error expanding template: division by zero>" in done.stderr
+        )
+
     def test_ends_quietly_when_its_reader_has_seen_enough(self) -> None:
         process = subprocess.Popen(
             (sys.executable, "-m", "function", "replay", *[str(SAMPLE)] * 20),

@@ -161,8 +161,29 @@ class TestMatchers:
     def test_see_json_values_as_text(self, value: object, matcher: str) -> None:
         assert fires(matcher, on=record(x=value))
 
-    def test_compare_no_text_as_a_number(self) -> None:
-        assert not fires("record.x < 5", on=record(x="four"))
+    @pytest.mark.parametrize(
+        "text",
+        [
+            "four",
+            "",
+            "1_0",
+            "\u0663\u0664",
+            " 7 ",
+            "7\n",
+            "infinity",
+            "nan",
+            "0x1f",
+            "1" * 65,
+            "1e999",
+        ],
+    )
+    def test_compare_no_text_as_a_number(self, text: str) -> None:
+        assert not fires("record.x > -5", on=record(x=text))
+        assert not fires("record.x <= 5", on=record(x=text))
+
+    @pytest.mark.parametrize("number", ["7", "+7", "7.0", "0.7e1", "70E-1", "007", 7, 7.0])
+    def test_compare_numbers_as_json_and_people_write_them(self, number: object) -> None:
+        assert fires("record.x > 6.9", "record.x < 7.1", on=record(x=number))
 
     def test_all_must_hold(self) -> None:
         assert fires("status = 404", "method = GET", on=record())

@@ -44,6 +44,54 @@ def test_that_fail_on_a_record_say_so_in_the_alert_instead_of_losing_it() -> Non
     assert rendered == "<error expanding template: division by zero>"
 
 
+MUCH = ("'a' * 300000000", "'%300000000d' % 1", "'%*d' % (300000000, 1)", "[1] * 300000000")
+
+
+@pytest.mark.parametrize("source", [*MUCH, "10 ** 1000000", "9 ** 9 ** 9"])
+def test_that_would_make_much_of_little_fail(source: str) -> None:
+    template = templates.compile_template(f"{{{{ {source} }}}}")  # nor is it worked out here
+    rendered = template(fields.values(record()))
+    assert isinstance(rendered, templates.Broken)
+    assert rendered.startswith("<error expanding template: no ")
+
+
+@pytest.mark.parametrize(
+    ("source", "rendered"),
+    [
+        ("{{ 6 * 7 }}", "42"),
+        ("{{ 7 % 4 }}", "3"),
+        ("{{ '%.1f KiB' % (bytes / 8) }}", "1.1 KiB"),
+        ("{{ '%s: %d' % (method, status) }}", "GET: 404"),
+        ("{{ log | wordwrap(20) | length < 200 }}", "True"),
+    ],
+)
+def test_may_compute_with_small_numbers_and_format(source: str, rendered: str) -> None:
+    assert templates.compile_template(source)(fields.values(record())) == rendered
+
+
+def test_wrap_no_more_words_than_a_text_may_have() -> None:
+    values = {**fields.values(record()), "log": "\n" * 2**20}
+    assert len(templates.compile_template("{{ log | wordwrap(9) }}")(values)) < 2 * 2**14
+
+
+@pytest.mark.parametrize(
+    "source",
+    [
+        "{% for a in log %}" * 21 + "{% endfor %}" * 21,
+        "{% if log %}" * 200 + "{% endif %}" * 200,
+        "{{ " + "(" * 500 + "1" + ")" * 500 + " }}",
+        "{{ " + "[" * 100_000 + " }}",
+        "{{ " + "-" * 100_000 + "1 }}",
+        "{{ log" + ".x" * 5_000 + " }}",
+        "{{ " + "1" * 5_000 + " }}",
+    ],
+)
+def test_that_are_too_deep_or_too_long_are_a_problem(source: str) -> None:
+    with pytest.raises(templates.TemplateProblem, match="not a template") as caught:
+        templates.compile_template(source)
+    assert len(str(caught.value)) < 400
+
+
 @pytest.mark.parametrize("source", ["{{ record }}", "{{ record.x | dictsort }}", "{{ log.x() }}"])
 def test_never_raise_whatever_the_record_holds(source: str) -> None:
     deep: Any = 1

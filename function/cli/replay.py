@@ -11,6 +11,7 @@ import io
 import json
 import sys
 import time
+import zlib
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
@@ -27,6 +28,8 @@ from function.rules import RuleSet
 
 _GZIP = b"\x1f\x8b"
 _PROGRESS = 0.5  # seconds between two looks at how far it is
+_CODES = (0x61C, *range(0x7F, 0xA0), *range(0x200B, 0x2010), *range(0x2028, 0x202F))
+_ESCAPED = {code: f"\\u{code:04x}" for code in (*_CODES, *range(0x2060, 0x2070), 0xFEFF)}
 _EXPLAINED = 10  # unreadable lines whose reason is shown
 
 
@@ -74,6 +77,10 @@ class Replay:
             for record in self._records(name, number, line):
                 for match in self.rules.match(record):
                     alert = alerts.alert(match, time.time_ns())
+                    if alert.broken:
+                        where = f"{name}:{number}: {match.rule.alert}"
+                        broken = _printable(f"{where}: a template failed: {alert.broken}")
+                        print(broken, file=sys.stderr)
                     self.counts.matched[match.rule.alert] += 1
                     print(self._row(name, number, match.rule.alert, alert))
             if sys.stderr.isatty() and time.monotonic() > look_at:
@@ -98,7 +105,7 @@ class Replay:
     def _unreadable(self, sentence: str) -> None:
         self.counts.unreadable += 1
         if self.counts.unreadable <= _EXPLAINED:
-            print(sentence, file=sys.stderr)
+            print(_printable(sentence), file=sys.stderr)
 
     def _row(self, name: str, number: int, rule: str, alert: Alert) -> str:
         starts_at = timestamps.format(alert.starts_at)
@@ -115,7 +122,15 @@ class Replay:
             "startsAt": starts_at,
             "fingerprint": alert.fingerprint,
         }
-        return json.dumps(row, ensure_ascii=False)
+        return _printable(json.dumps(row, ensure_ascii=False))
+
+
+def _printable(text: str) -> str:
+    """A text without what a terminal obeys; in JSON it stays the same value.
+
+    Control characters beyond ASCII, and those that change the direction of what stands around them.
+    """
+    return text.translate(_ESCAPED)
 
 
 def main(rules: RuleSet, files: Sequence[Path], text_of: TextOf | None, *, table: bool) -> int:
@@ -144,7 +159,7 @@ def _replay_file(replay: Replay, path: Path) -> int:
                 replay.run(str(path), stream)
     except BrokenPipeError:
         raise
-    except (OSError, EOFError) as error:
+    except (OSError, EOFError, zlib.error) as error:
         reason = getattr(error, "strerror", None) or error
         print(f"{path}: cannot be read: {reason}", file=sys.stderr)
         return 1

@@ -33,6 +33,7 @@ GROUP_KEYS = ("name", "labels", "rules")
 TEST_KEYS = ("record", "fires")
 KEEP_FIRING_FOR = "5m"  # Alertmanager's own resolve_timeout
 REPEAT_INTERVAL = "0s"
+_LONGEST = durations.duration("10y")
 # Prometheus' label names; Alertmanager before 0.27 and Notification Manager take no others.
 _LABEL_NAME = re.compile(r"[a-zA-Z_][a-zA-Z0-9_]*")
 
@@ -232,10 +233,13 @@ def _duration(
         source.problem(node, f"{path}.{name}", "must be a duration such as 5m")
         return 0
     try:
-        return durations.duration(node.value)
+        nanoseconds = durations.duration(node.value)
     except ValueError as error:
         source.problem(node, f"{path}.{name}", str(error))
         return 0
+    if nanoseconds > _LONGEST:
+        source.problem(node, f"{path}.{name}", "must be at most 10y")
+    return nanoseconds
 
 
 def _keep_firing_for(source: Source, members: Mapping[str, Node], path: str) -> int:

@@ -31,6 +31,9 @@ _MATCHER = re.compile(
     r"\s*(?P<field>[A-Za-z_][^\s=!<>~|]*)\s*(?P<operator>[=!<>~|]*)\s*(?P<value>.*)", re.DOTALL
 )
 _QUOTED = re.compile(r'"((?:[^"\\]|\\.)*)"', re.DOTALL)
+_NUMBER = re.compile(r"[+-]?[0-9]+(?:\.[0-9]+)?(?:[eE][+-]?[0-9]+)?")
+_LONGEST_NUMBER = 64  # characters
+_EXCERPT = 200  # characters of a text in a message
 _DIGITS = 18  # of a number that a status or a size may be
 _ESCAPES = {"n": "\n", '"': '"', "\\": "\\"}
 
@@ -82,7 +85,7 @@ def parse(text: str) -> Matcher:
     found = _MATCHER.fullmatch(text)
     if found is None:
         raise MatcherError(
-            f"{text!r} is not a matcher: write FIELD OPERATOR VALUE, as in status = 404"
+            f"{_excerpt(text)} is not a matcher: write FIELD OPERATOR VALUE, as in status = 404"
         )
     field = _field(found["field"])
     symbol = _operator(found["operator"], text)
@@ -92,13 +95,19 @@ def parse(text: str) -> Matcher:
     return Matcher(text.strip(), field, symbol, value, _condition(field, symbol, value))
 
 
+def _excerpt(text: str) -> str:
+    """The beginning of a text, quoted."""
+    return repr(text if len(text) <= _EXCERPT else f"{text[:_EXCERPT]}…")
+
+
 def _field(name: str) -> Field:
     field = fields.field(name)
     if field is not None:
         return field
     if name.startswith("record."):
         raise MatcherError(
-            f'{name!r} is not a path: write record.key.key, and quote keys that hold dots ("a.b/c")'
+            f"{_excerpt(name)} is not a path: write record.key.key, and quote keys that hold dots"
+            ' ("a.b/c")'
         )
     near = nearest(name, fields.NAMES)
     hint = f'did you mean "{near}"?' if near else f"fields are {', '.join(fields.NAMES)}"
@@ -109,7 +118,7 @@ def _operator(symbol: str, text: str) -> str:
     if symbol in OPERATORS:
         return symbol
     if not symbol:
-        raise MatcherError(f"{text!r} has no operator: write one of {' '.join(OPERATORS)}")
+        raise MatcherError(f"{_excerpt(text)} has no operator: write one of {' '.join(OPERATORS)}")
     meant = _MISTAKEN.get(symbol)
     hint = f'did you mean "{meant}"?' if meant else f"operators are {' '.join(OPERATORS)}"
     raise MatcherError(f'unknown operator "{symbol}"; {hint}')
@@ -120,7 +129,7 @@ def _value(text: str) -> str:
         return text
     quoted = _QUOTED.fullmatch(text)
     if quoted is None:
-        raise MatcherError(f"{text!r} starts with a quote and does not end with one")
+        raise MatcherError(f"{_excerpt(text)} starts with a quote and does not end with one")
     return re.sub(r"\\(.)", lambda match: _ESCAPES.get(match[1], match[0]), quoted[1])
 
 
@@ -136,13 +145,18 @@ def _condition(field: Field, symbol: str, value: str) -> Callable[[LogRecord], b
 
 
 def _number(field: Field, value: str) -> float:
-    try:
-        number = float(value)
-    except ValueError:
-        raise _no_number(field, value) from None
-    if not math.isfinite(number):
+    number = _as_number(value)
+    if number is None:
         raise _no_number(field, value)
     return number
+
+
+def _as_number(text: str) -> float | None:
+    """The number that a text is, as JSON writes it; None for others, ``infinity`` and ``1_0``."""
+    if len(text) > _LONGEST_NUMBER or not _NUMBER.fullmatch(text):
+        return None
+    number = float(text)
+    return number if math.isfinite(number) else None
 
 
 def _integer(field: Field, value: str) -> int:
@@ -153,7 +167,7 @@ def _integer(field: Field, value: str) -> int:
 
 def _no_number(field: Field, value: str) -> MatcherError:
     return MatcherError(
-        f"{value!r} is not a number to compare {field.name} with (=~ compares texts)"
+        f"{_excerpt(value)} is not a number to compare {field.name} with (=~ compares texts)"
     )
 
 
@@ -184,10 +198,8 @@ def _comparison(
 
     def holds(record: LogRecord) -> bool:
         text = read(record)
-        try:
-            return text is not None and compare(float(text), value)
-        except ValueError:
-            return False
+        number = None if text is None else _as_number(text)
+        return number is not None and compare(number, value)
 
     return holds
 
@@ -197,7 +209,7 @@ def _regular_expression(field: Field, pattern: str, *, wanted: bool) -> Callable
     try:
         matches = Patterns([pattern], repeats=field.repeats).matches
     except PatternError as error:
-        raise MatcherError(f"RE2 cannot use {pattern!r}: {error}") from None
+        raise MatcherError(f"RE2 cannot use {_excerpt(pattern)}: {error}") from None
 
     def holds(record: LogRecord) -> bool:
         text = read(record)

@@ -20,11 +20,9 @@ _DEEPEST = 200  # levels; a rule has eight, and its tests hold records
 _BRACKET = re.compile(r"[\[\]{}]")
 _INDENTATION = re.compile(r"^[ ?:-]+", re.MULTILINE)  # each level of a block takes a column or more
 _STRING = "tag:yaml.org,2002:str"
+_LONGEST = 400  # characters of a message
 # What PyYAML's constructors let escape where a tag does not fit its value: !!timestamp x, !!bool x.
-_CONSTRUCTION = (
-    *(yaml.YAMLError, ValueError, TypeError, AttributeError, LookupError),
-    *(OverflowError, RecursionError),
-)
+_MISFITS = (TypeError, AttributeError, LookupError, OverflowError)
 _READ_AS = {"int": "a number", "float": "a number", "bool": "a boolean", "null": "empty"}
 
 
@@ -37,7 +35,9 @@ class Source:
     problems: list[str] = field(default_factory=list)
 
     def problem(self, node: Node, path: str, message: str) -> None:
-        """Note a problem as ``file:line: path: message``."""
+        """Note a problem as ``file:line: path: message``, of which a long text is cut."""
+        if len(message) > _LONGEST:
+            message = f"{message[:_LONGEST]} …"
         self.problems.append(f"{self.name}:{node.start_mark.line + 1}: {path}: {message}")
 
     def mapping(self, node: Node, path: str, known: Sequence[str] = ()) -> dict[str, Node]:
@@ -86,9 +86,12 @@ class Source:
         """The value that YAML reads; None, and a problem, where it cannot."""
         try:
             return yaml.constructor.SafeConstructor().construct_document(node)
-        except _CONSTRUCTION as error:
-            self.problem(node, "value", f"YAML cannot read this: {' '.join(str(error).split())}")
-            return None
+        except (yaml.YAMLError, ValueError, RecursionError) as error:
+            why = " ".join(str(error).split())
+        except _MISFITS:
+            why = "a value is not what its tag says"
+        self.problem(node, "value", f"YAML cannot read this: {why}")
+        return None
 
     def after(self, node: Node) -> str:
         """What follows a value on its last line."""

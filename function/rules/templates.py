@@ -16,6 +16,7 @@ from function.rules import fields
 from function.rules.nearest import nearest
 
 if TYPE_CHECKING:
+    from jinja2.runtime import Context
     from jinja2.sandbox import ImmutableSandboxedEnvironment
 
 Template = Callable[[Mapping[str, Any]], str]
@@ -24,7 +25,15 @@ _FIELD = re.compile(r"\{\{ *([a-z_]+) *(?:\| *truncate\( *([0-9]{1,6}) *\) *)?\}
 _LEEWAY, _END = 5, "..."  # of Jinja2's truncate
 # What compiling lets escape: nested too deeply, too many loops in one another, too long a number.
 _COMPILATION = (SyntaxError, ValueError, OverflowError, RecursionError, MemoryError)
+_WIDE = re.compile(r"\*|[0-9]{4}")  # in a format of printf
+LONGEST = 16 * 1024  # characters that a template may make, and that its filters may take
 _CACHED = 4096  # templates that are kept: rules repeat "{{ namespace }}" a thousand times
+
+
+class Broken(str):
+    """The text that stands for a template which failed: it says why."""
+
+    __slots__ = ()
 
 
 class TemplateProblem(ValueError):
@@ -36,7 +45,7 @@ def compile_template(source: str) -> Template:
     """Compile a template over the fields of a record; raises TemplateProblem.
 
     Rendering never fails: an expression that breaks on some record gives a text that says so, as in
-    Prometheus, because an alert with a flawed label is worth more than none.
+    Prometheus, because an alert with a flawed label is worth more than none. It is a ``Broken``.
     """
     texts = _FIELD.split(source)
     literals, names, lengths = texts[::3], texts[1::3], texts[2::3]
@@ -84,14 +93,42 @@ def _truncated(text: str, length: int) -> str:
 
 @cache
 def _environment() -> ImmutableSandboxedEnvironment:
-    from jinja2 import ChainableUndefined  # deferred: cold start
+    from jinja2 import ChainableUndefined, pass_context  # deferred: cold start
+    from jinja2.exceptions import SecurityError
+    from jinja2.filters import do_wordwrap
     from jinja2.sandbox import ImmutableSandboxedEnvironment
 
-    return ImmutableSandboxedEnvironment(
+    class Environment(ImmutableSandboxedEnvironment):
+        intercepted_binops = frozenset({"*", "**", "%"})  # what makes much of little
+
+        def call_binop(self, context: Context, operator: str, left: Any, right: Any) -> Any:
+            formats = operator == "%" and isinstance(left, str) and not _WIDE.search(left)
+            if not formats and not (_is_small(left) and _is_small(right) and operator != "**"):
+                raise SecurityError(f"no {operator} of a text, or of large numbers")
+            return super().call_binop(context, operator, left, right)
+
+    @pass_context  # which is not there yet when a template is compiled: nothing is worked out then
+    def as_it_is(_context: Context, value: Any) -> Any:
+        return value
+
+    environment = Environment(
+        finalize=as_it_is,
         undefined=ChainableUndefined,  # record.a.b of a record without `a` is empty, not an error
         autoescape=False,  # not HTML: each receiver escapes what its own format needs
         keep_trailing_newline=True,
+        optimized=False,  # or 'a' * 1000000000 is worked out when the rule file is read
     )
+
+    def wordwrap(text: str, *arguments: Any, **options: Any) -> str:
+        return do_wordwrap(environment, text[:LONGEST], *arguments, **options)  # quadratic
+
+    environment.filters["wordwrap"] = wordwrap
+    return environment
+
+
+def _is_small(value: Any) -> bool:
+    """Whether a value is a number that no text and no list gets long by."""
+    return isinstance(value, int | float) and abs(value) < 2**53
 
 
 def _with_jinja(source: str) -> Template:
@@ -109,7 +146,7 @@ def _with_jinja(source: str) -> Template:
         try:
             return template.render(values)
         except Exception as error:  # noqa: BLE001 - an operator's expression can raise anything
-            return f"<error expanding template: {error}>"
+            return Broken(f"<error expanding template: {error}>")
 
     return render
 
