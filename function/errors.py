@@ -6,6 +6,7 @@
     ├─ ConfigError            the process cannot start; carries every problem found
     │  ├─ SettingsError       an environment variable
     │  └─ RulesError          the rule file; problems read file:line: path: message
+    │     └─ RulesUnreadable  it cannot be read now
     └─ RequestError           this request cannot be acknowledged; carries its HTTP status
        ├─ EventError             400   not a CloudEvent, or a broken one
        │  ├─ ContentTooLarge     413   body over MAX_BODY_BYTES
@@ -45,6 +46,10 @@ class SettingsError(ConfigError):
 
 class RulesError(ConfigError):
     """A rule file that cannot be used."""
+
+
+class RulesUnreadable(RulesError):
+    """A rule file that the system does not read now; a moment later it may."""
 
 
 class RequestError(FunctionError):

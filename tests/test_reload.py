@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import json
+import os
+import resource
 import threading
 import time
 from collections.abc import Callable, Iterator
@@ -10,6 +13,7 @@ from pathlib import Path
 import pytest
 import requests
 
+from function import logs
 from function.metrics import Metrics
 from function.rules import reload
 from function.rules.reload import RuleFile
@@ -119,6 +123,63 @@ def test_a_file_that_is_edited_in_place_is_noticed_too(
 ) -> None:
     config_map.path.write_text(RULE % ("Edited", "edited"))
     assert eventually(lambda: fired(server, receiver, "edited") == ["Edited"])
+
+
+def test_the_probes_notice_a_changed_file_too(server: Function, config_map: ConfigMap) -> None:
+    config_map.update(RULE % ("Second", "two"))
+
+    def reloaded() -> bool:
+        requests.get(f"{server.url}/health/readiness", timeout=5).raise_for_status()
+        return "rules_reloaded" in server.log
+
+    assert eventually(reloaded)
+
+
+def test_nobody_waits_while_a_file_is_read(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(reload, "INTERVAL", 0.01)
+    path = tmp_path / "rules.yaml"
+    path.write_text(RULE % ("First", "x"))
+    rules = RuleFile(path, Metrics())
+    pipe = tmp_path / "pipe"  # a file that takes as long to read as the test likes
+    os.mkfifo(pipe)
+    pipe.replace(path)
+    time.sleep(0.02)
+    for _ in range(100):
+        assert rules.current().rules[0].alert == "First"
+    with path.open("w") as writer:  # there is a reader
+        regular = tmp_path / "regular"
+        regular.write_text(RULE % ("Third", "x"))
+        regular.replace(path)
+        writer.write(RULE % ("Second", "x"))
+    assert eventually(lambda: rules.current().rules[0].alert == "Third")
+
+
+def test_a_failure_that_passes_is_not_the_last_word(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr(reload, "INTERVAL", 0.01)
+    logs.configure("info")
+    path, metrics = tmp_path / "rules.yaml", Metrics()
+    path.write_text(RULE % ("First", "x"))
+    rules = RuleFile(path, metrics)
+    path.write_text(RULE % ("Second", "x"))
+    name = 'logs_handler_rules_reloads_total{outcome="failure"} '
+
+    def has_failed_thrice() -> bool:
+        rules.current()
+        [line] = [line for line in metrics.page().decode().splitlines() if line.startswith(name)]
+        return float(line.removeprefix(name)) >= 3
+
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (0, hard))  # no file can be opened
+    try:
+        assert eventually(has_failed_thrice)
+    finally:
+        resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
+    assert eventually(lambda: rules.current().rules[0].alert == "Second")
+    told = [json.loads(line) for line in capsys.readouterr().err.splitlines()]
+    assert [line["event"] for line in told] == ["rules_not_reloaded", "rules_reloaded"]
+    assert told[0]["problem"] == f"{path}: cannot read the rule file: Too many open files"
 
 
 def test_a_file_that_is_gone_keeps_the_rules(

@@ -9,7 +9,7 @@ from pathlib import Path
 
 from yaml import MappingNode, Node, ScalarNode
 
-from function.errors import RulesError
+from function.errors import RulesError, RulesUnreadable
 from function.formats import durations
 from function.rules import source as yaml_source
 from function.rules.matchers import AnyOf, Condition, Matcher, MatcherError
@@ -39,11 +39,11 @@ _LABEL_NAME = re.compile(r"[a-zA-Z_][a-zA-Z0-9_]*")
 
 
 def load(path: Path) -> RuleSet:
-    """Read a rule file; raises RulesError with every problem in it."""
+    """Read a rule file; raises RulesError with every problem in it, perhaps RulesUnreadable."""
     try:
         text = path.read_text(encoding="utf-8")
     except OSError as error:
-        raise RulesError([f"{path}: cannot read the rule file: {error.strerror}"]) from None
+        raise RulesUnreadable([f"{path}: cannot read the rule file: {error.strerror}"]) from None
     except UnicodeDecodeError as error:
         raise RulesError([f"{path}: not UTF-8 at byte {error.start}"]) from None
     return loads(text, str(path))

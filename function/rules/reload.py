@@ -1,8 +1,8 @@
 """The rule file while the function runs: read again when it changes, kept when the change is bad.
 
-No thread watches it. A request looks at most once a second whether the file is another one than
+A request, a probe or a scrape looks at most once a second whether the file is another one than
 before, which also notices a ConfigMap's mount, where a symlink is swapped and no file is written.
-One request then reads the file, while the others go on with the rules they have.
+A thread of its own then reads the file, while all requests go on with the rules that they have.
 """
 
 from __future__ import annotations
@@ -10,10 +10,10 @@ from __future__ import annotations
 import logging
 import time
 from pathlib import Path
-from threading import Lock
+from threading import Lock, Thread
 
 from function import rules
-from function.errors import RulesError
+from function.errors import RulesError, RulesUnreadable
 from function.logs import log
 from function.metrics import Metrics
 from function.rules import RuleSet
@@ -31,33 +31,53 @@ class RuleFile:
         self._path = path
         self._metrics = metrics
         self._identity = _identity(path)
+        self._is_read = True  # the file of that identity, whatever came of it
+        self._told: tuple[str, ...] = ()  # what was wrong with it
         self._rules = self._load()
         self._look_at = time.monotonic() + INTERVAL
-        self._looking = Lock()
+        self._looking = Lock()  # guards all of the above that changes
 
     def current(self) -> RuleSet:
         """The rules that are in force now."""
         if time.monotonic() >= self._look_at and self._looking.acquire(blocking=False):
             try:
-                self._look()
-            finally:
+                is_reloading = self._look()
+            except RuntimeError:  # the system has no thread left, for now
+                is_reloading = False
+            if not is_reloading:
                 self._looking.release()
         return self._rules
 
-    def _look(self) -> None:
+    def _look(self) -> bool:
+        """Whether a thread has begun to read the file again."""
         self._look_at = time.monotonic() + INTERVAL
-        identity = _identity(self._path)
-        if identity == self._identity:
-            return
-        self._identity = identity
+        if self._is_read and _identity(self._path) == self._identity:
+            return False
+        Thread(target=self._reload, name="rules", daemon=True).start()
+        return True
+
+    def _reload(self) -> None:
         try:
+            self._identity = _identity(self._path)
+            self._is_read = True
             self._rules = self._load()
-        except RulesError as error:
-            for problem in error.problems:
-                log(logging.ERROR, "rules_not_reloaded", problem=problem)
-            self._metrics.rules_not_loaded()
-        else:
+            self._told = ()
             log(logging.INFO, "rules_reloaded", rules=self._rules.enabled)
+        except RulesError as error:
+            self._is_read = not isinstance(error, RulesUnreadable)
+            self._tell(error.problems)
+        except MemoryError:
+            self._is_read = False
+            self._tell((f"{self._path}: no memory is left to read the rule file",))
+        finally:
+            self._looking.release()
+
+    def _tell(self, problems: tuple[str, ...]) -> None:
+        """Count a failure, and write down what is wrong, unless that is so already."""
+        self._metrics.rules_not_loaded()
+        for problem in problems if problems != self._told else ():
+            log(logging.ERROR, "rules_not_reloaded", problem=problem)
+        self._told = problems
 
     def _load(self) -> RuleSet:
         loaded = rules.load(self._path)

@@ -69,6 +69,7 @@ class Function:
 
     def alive(self) -> tuple[bool, str]:
         """func-python's liveness probe."""
+        self._endpoints.look()
         return True, "OK\n"
 
     def ready(self) -> tuple[bool, str]:

@@ -72,6 +72,10 @@ class Endpoints:
 
         return take
 
+    def look(self) -> None:
+        """Notice a changed rule file without a request, too."""
+        self._sink.rules()
+
     def tell(self, reply: Reply, headers: Headers) -> Reply:
         """Count a reply that is not 2xx, and write it down; every server passes all of them here.
 
@@ -115,10 +119,11 @@ class Endpoints:
         return replies.text(front_page.front(self._settings, self._sink))
 
     def _scrape(self, _headers: Headers, _body: bytes) -> Reply:
-        self._sink.rules()  # a changed file is noticed without a request, too
+        self.look()
         return Reply(200, {"content-type": CONTENT_TYPE}, self._metrics.page())
 
     def _health(self, _headers: Headers, _body: bytes) -> Reply:
+        self.look()
         return replies.text("OK\n")
 
 
