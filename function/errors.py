@@ -12,6 +12,7 @@
        │  ├─ ContentTooLarge     413   body over MAX_BODY_BYTES
        │  └─ UnsupportedContent  415   a content type that holds no log record
        ├─ TooMany                413   more events, records or alerts than are taken at once
+       ├─ HeadTooLarge           431   too many header fields, or too much in them
        ├─ BodyIncomplete         503   the request broke off; sent again, it may arrive whole
        ├─ RecordError            400   the event's data is not a log record
        ├─ AlertRefused           422   the receiver will never take this alert
@@ -99,6 +100,14 @@ class TooMany(RequestError):
     status = 413
     title = "Too much in one request"
     reason = "too_many"
+
+
+class HeadTooLarge(RequestError):
+    """The request's header fields are too many, or too large."""
+
+    status = 431
+    title = "Request header fields too large"
+    reason = "headers"
 
 
 class BodyIncomplete(RequestError):

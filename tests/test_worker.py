@@ -8,9 +8,11 @@ import signal
 import socket
 import threading
 import time
-from contextlib import closing
+from collections.abc import Iterator
+from contextlib import closing, suppress
 from pathlib import Path
 
+import pytest
 import requests
 
 from tests import servers
@@ -118,3 +120,92 @@ def answers(running: Function) -> bool:
         return requests.get(f"{running.url}/health/readiness", timeout=1).ok
     except requests.ConnectionError:
         return False
+
+
+def exchange(running: Function, data: bytes, seconds: float = 5) -> bytes:
+    """What the server says to bytes, until it closes the connection."""
+    with socket.create_connection(("127.0.0.1", running.port), timeout=seconds) as connection:
+        with suppress(ConnectionError):  # it may not read all of it
+            connection.sendall(data)
+        answer = b""
+        with suppress(ConnectionError):
+            while part := connection.recv(65536):
+                answer += part
+        return answer
+
+
+HEAD = b"POST / HTTP/1.1\r\nhost: x\r\ncontent-length: 0\r\nconnection: close\r\n"
+LARGE_HEADS = {
+    "equal fields": HEAD + b"x: y\r\n" * 98 + b"\r\n",
+    "fields": HEAD + b"".join(b"x%d: y\r\n" % number for number in range(98)) + b"\r\n",
+    "a field": HEAD + b"x: " + b"y" * 65_600 + b"\r\n\r\n",
+    "fields that are large together": HEAD + (b"x: " + b"y" * 60_000 + b"\r\n") * 3 + b"\r\n",
+    "a megabyte of equal fields": HEAD + b"x: y\r\n" * 170_000 + b"\r\n",
+    "a head without an end": HEAD + b"x: " + b"y" * 2_000_000,
+    "a URL without an end": b"GET /" + b"y" * 2_000_000,
+}
+
+
+@pytest.fixture(scope="module")
+def running(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Function]:
+    with servers.function(tmp_path_factory.mktemp("worker"), server="asgi") as started:
+        yield started
+
+
+@pytest.mark.parametrize("name", LARGE_HEADS)
+def test_a_large_head_is_refused_with_a_problem(name: str, running: Function) -> None:
+    answer = exchange(running, LARGE_HEADS[name])
+    assert answer.startswith(b"HTTP/1.1 431 Request Header Fields Too Large\r\n")
+    assert b"content-type: application/problem+json\r\n" in answer
+    assert requests.get(f"{running.url}/health/readiness", timeout=1).status_code == 200
+
+
+def test_a_head_as_large_as_queue_proxy_may_send_is_read(running: Function) -> None:
+    fields = b"".join(b"x%d: %b\r\n" % (number, b"y" * 600) for number in range(95))
+    large = b"y: " + b"y" * 60_000 + b"\r\n"
+    for data in (HEAD + fields + b"\r\n", HEAD + large + b"\r\n", HEAD + large * 2 + b"\r\n"):
+        assert exchange(running, data).startswith(b"HTTP/1.1 400 ")  # no event in it
+
+
+def test_what_a_server_refuses_by_itself_is_counted_and_written_down(running: Function) -> None:
+    name = 'logs_handler_requests_refused_total{reason="http",status="400"}'
+
+    def counted() -> float:
+        page = requests.get(f"{running.url}/metrics", timeout=5).text
+        return sum(float(line.split()[1]) for line in page.splitlines() if line.startswith(name))
+
+    before = counted()
+    answer = exchange(running, b"GET / HTTP/1.1\r\nno field\r\n\r\n")
+    assert answer.startswith(b"HTTP/1.1 400 Bad Request\r\n")
+    assert b'"title":"Not a valid HTTP request"' in answer
+    assert counted() == before + 1
+    assert any(line.get("reason") == "http" for line in running.events())
+
+
+def test_requests_with_offers_to_go_on_otherwise_are_read_however_many_come(
+    running: Function,
+) -> None:
+    offer = b"GET / HTTP/1.1\r\nhost: x\r\nconnection: upgrade\r\nupgrade: h2c\r\n\r\n"
+    assert exchange(running, offer * 495 + HEAD + b"\r\n", 5).count(b"HTTP/1.1 200 ") < 495
+    assert exchange(running, offer * 20 + HEAD + b"\r\n").count(b"HTTP/1.1 200 ") == 20
+    assert "RecursionError" not in running.log
+
+
+def test_a_client_that_sends_too_many_requests_at_once_is_left(running: Function) -> None:
+    get = b"GET /health/liveness HTTP/1.1\r\nhost: x\r\n\r\n"
+    assert exchange(running, get * 30 + HEAD + b"\r\n").count(b"HTTP/1.1 200 ") == 30
+    assert exchange(running, get * 1_000).count(b"HTTP/1.1 200 ") < 1_000
+
+
+def test_garbage_behind_a_request_is_not_answered_in_its_place(tmp_path: Path) -> None:
+    """A 400 would be taken for the record's answer, and the record given up."""
+    with (
+        servers.receiver(Answer(delay=0.5)) as receiver,
+        servers.function(
+            tmp_path, server="asgi", RULES_FILE=RULES, RECEIVER_URL=receiver.url
+        ) as running,
+    ):
+        event = "".join(f"{name}: {value}\r\n" for name, value in servers.event().items())
+        head = f"POST / HTTP/1.1\r\nhost: x\r\n{event}content-length: {len(ARTICLE)}\r\n\r\n"
+        assert exchange(running, head.encode() + ARTICLE + b"no HTTP\r\n\r\n") == b""
+        wait_until(lambda: receiver.requests)

@@ -13,12 +13,22 @@ import time
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Mapping
 from contextlib import asynccontextmanager
 from threading import Lock
+from types import MappingProxyType
 from typing import Any
 
-from function.errors import BodyIncomplete, QueueFull, RequestError
+from function.errors import BodyIncomplete, HeadTooLarge, QueueFull, RequestError
 from function.receivers import Reason
 from function.replies import Headers, Reply, refusal
-from function.serving.endpoints import Endpoint, Endpoints, bug, is_quick, may_be_large
+from function.serving.endpoints import (
+    FIELDS,
+    SMALL_HEAD,
+    Endpoint,
+    Endpoints,
+    bug,
+    is_quick,
+    may_be_large,
+    require_small_head,
+)
 from function.serving.startup import collect_garbage_rarely, or_exit
 from function.settings import Settings
 from function.sink import Pending
@@ -50,22 +60,29 @@ class Function:
             return
         if scope["type"] != "http":
             raise ValueError(f"only http is served here, no {scope['type']}")
-        given = _headers(scope["headers"])
+        given: Headers = {}
         try:
+            if SMALL_HEAD not in scope or len(scope["headers"]) > FIELDS:
+                require_small_head(scope["headers"])
+            given = _headers(scope["headers"])
             reply = await self._reply(scope, given, receive)
         except RequestError as error:
             reply = refusal([error])
         except Exception:  # noqa: BLE001 - here HTTP begins: whatever happens gets an answer
             reply = bug(scope["path"])
-        self._endpoints.tell(reply, given)
+        self.tell(reply, given)
         body = b"" if scope["method"] == "HEAD" else reply.body
         headers = _encoded(reply)
-        if reply.status >= 400 and _is_unread(scope):
+        if reply.status == HeadTooLarge.status or (reply.status >= 400 and _is_unread(scope)):
             headers.append((b"connection", b"close"))
         await send({"type": "http.response.start", "status": reply.status, "headers": headers})
         await send({"type": "http.response.body", "body": body})
 
     handle = __call__
+
+    def tell(self, reply: Reply, headers: Headers = MappingProxyType({})) -> None:
+        """Count a reply, and write it down; for what a server refuses by itself as well."""
+        self._endpoints.tell(reply, headers)
 
     def alive(self) -> tuple[bool, str]:
         """func-python's liveness probe."""

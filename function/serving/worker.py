@@ -6,16 +6,25 @@ gunicorn's own asgi worker reads requests in Python and takes twice as long for 
 
 from __future__ import annotations
 
+import asyncio
 import os
 import signal
+from http import HTTPStatus
 from types import FrameType
 from typing import Any, ClassVar
 
 import httptools
-from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
+from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol, RequestResponseCycle
 from uvicorn_worker import UvicornWorker
 
-_REFUSED = "Invalid HTTP request received."
+from function import replies
+from function.errors import HeadTooLarge
+from function.replies import Reply
+from function.serving.endpoints import LARGEST_FIELD, LARGEST_HEAD, SMALL_HEAD
+
+_NO_TUNNEL = "CONNECT is for proxies"
+_PIPELINED = 32  # requests that a client may send before it has the answer to the first of them
+_PATIENCE = 45.0  # seconds for a request to arrive; a large body may wait 15 s until it is read
 
 
 class Protocol(HttpToolsProtocol):
@@ -23,40 +32,112 @@ class Protocol(HttpToolsProtocol):
 
     httptools takes such a request (``Upgrade: h2c``, as Java's and curl's clients offer) to have no
     body, and what follows for something else. So it is read again, without the offer.
+
+    What a client may send is bounded, which uvicorn leaves to a proxy: the head of a request, how
+    many requests it sends at once, and how long one takes to arrive.
     """
+
+    open: ClassVar[set[Protocol]] = set()
+
+    def __init__(self, *arguments: Any, **options: Any) -> None:
+        """As uvicorn makes it, once for a connection."""
+        super().__init__(*arguments, **options)
+        self.since: float | None = None  # on the loop's clock, when what has not arrived began
+        self._head = 0  # bytes of a head so far, in data that was read
+        self._coming = 0  # bytes that are being read
+        self._in_body = False
+        self._is_whole = False  # a request has arrived with them
+
+    def connection_made(self, transport: Any) -> None:
+        """A client has connected."""
+        super().connection_made(transport)
+        self.since = self.loop.time()
+        self.open.add(self)
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        """It has gone."""
+        super().connection_lost(exc)
+        self.open.discard(self)
 
     def on_headers_complete(self) -> None:
         """Start the application, unless the request has to be read again."""
-        if not self.parser.should_upgrade():
+        if len(self.pipeline) >= _PIPELINED:
+            self.transport.abort()
+        elif not self.parser.should_upgrade():
+            if self._head + self._coming <= LARGEST_FIELD:
+                self.scope[SMALL_HEAD] = True  # type: ignore[literal-required] # a key of our own
+            self._head, self._in_body = 0, True
             super().on_headers_complete()
 
     def on_message_complete(self) -> None:
         """The body is whole, unless the request has to be read again."""
         if not self.parser.should_upgrade():
+            self.since, self._in_body, self._is_whole = None, False, True
             super().on_message_complete()
 
     def data_received(self, data: bytes) -> None:
         """Read what came."""
         self._unset_keepalive_if_required()
+        while data and not self.transport.is_closing():
+            data = self._read(data)
+
+    def _read(self, data: bytes) -> bytes:
+        """Read what came; what has to be read again, without the offer to go on in another way."""
+        self._coming, self._is_whole = len(data), False
         try:
             self.parser.feed_data(data)
         except httptools.HttpParserUpgrade as upgrade:
-            if self.parser.get_method() == b"CONNECT":
-                self.send_400_response(_REFUSED)
-            else:
-                self._read_again(data[upgrade.args[0] :])
-        except httptools.HttpParserError:
-            self.logger.warning(_REFUSED)
-            self.send_400_response(_REFUSED)
+            if self.parser.get_method() != b"CONNECT":
+                return self._without_upgrade() + data[upgrade.args[0] :]
+            self._refuse(replies.problem(400, "Not a valid HTTP request", _NO_TUNNEL, "http"))
+        except httptools.HttpParserError as error:
+            self._refuse(replies.problem(400, "Not a valid HTTP request", str(error), "http"))
+        else:
+            if not self._is_whole:
+                self._wait()
+        return b""
 
-    def _read_again(self, rest: bytes) -> None:
-        """Read the head again without its offer, and what stands behind it."""
+    def _wait(self) -> None:
+        """A request has arrived in part."""
+        if self.since is None:
+            self.since = self.loop.time()
+        if not self._in_body:
+            self._head += self._coming
+            if self._head > LARGEST_HEAD:
+                detail = f"the request's head is over {LARGEST_HEAD} bytes"
+                self._refuse(replies.refusal([HeadTooLarge(detail)]))
+
+    def _refuse(self, reply: Reply) -> None:
+        """Answer what the application does not get, and close the connection.
+
+        Without an answer where another request waits for one, which would take it for its own.
+        """
+        self.config.loaded_app.tell(reply)
+        if self._another_waits():
+            self.transport.abort()
+            return
+        fields = {**reply.headers, "content-length": len(reply.body), "connection": "close"}
+        head = "".join(f"{name}: {value}\r\n" for name, value in fields.items())
+        status = f"HTTP/1.1 {reply.status} {HTTPStatus(reply.status).phrase}\r\n"
+        self.transport.write(f"{status}{head}\r\n".encode() + reply.body)
+        self.transport.close()
+
+    def _another_waits(self) -> bool:
+        """Whether a request other than the one that arrives now has no answer yet."""
+        cycle: RequestResponseCycle | None = self.cycle
+        if cycle is None or cycle.response_complete:
+            return False
+        is_own = self._in_body and not self.pipeline
+        return not is_own or cycle.response_started
+
+    def _without_upgrade(self) -> bytes:
+        """The head as it has to be read again, by a new parser."""
         version = self.parser.get_http_version().encode()
         lines = [b"%b %b HTTP/%b" % (self.parser.get_method(), self.url, version)]
         lines += [b"%b: %b" % pair for pair in self.headers if pair[0] != b"upgrade"]
         self.parser = httptools.HttpRequestParser(self)
         self.parser.set_dangerous_leniencies(lenient_data_after_close=True)  # as uvicorn does
-        self.data_received(b"\r\n".join([*lines, b"", rest]))
+        return b"\r\n".join([*lines, b"", b""])
 
 
 class Worker(UvicornWorker):  # type: ignore[misc] # it has no types
@@ -88,8 +169,12 @@ class Worker(UvicornWorker):  # type: ignore[misc] # it has no types
         os.kill(os.getpid(), signal.SIGINT)
 
     async def callback_notify(self) -> None:
-        """Be alive for gunicorn, each second, and end with it."""
+        """Be alive for gunicorn, each second, and end with it; let go of who sends too slowly."""
         await super().callback_notify()
+        before = asyncio.get_running_loop().time() - _PATIENCE
+        for each in [*Protocol.open]:
+            if each.since is not None and each.since < before:
+                each.transport.abort()
         if os.getppid() != self.ppid:
             signal.raise_signal(signal.SIGTERM)
 

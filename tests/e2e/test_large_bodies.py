@@ -5,8 +5,10 @@
 
 from __future__ import annotations
 
+import socket
 from collections import Counter
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import ExitStack, suppress
 from pathlib import Path
 
 import pytest
@@ -79,6 +81,34 @@ def test_as_many_as_knative_lets_in_at_once_leave_a_tenth_of_the_pod(
         assert whole < 0.9 * LIMIT
     assert {*statuses} <= {204, 503}  # on a slow machine some do not get their turn in time
     assert statuses[204] >= number // 2
+
+
+@pytest.mark.long
+def test_bodies_that_never_end_take_neither_the_pod_nor_the_time_of_others(tmp_path: Path) -> None:
+    head = b"POST / HTTP/1.1\r\nhost: x\r\ncontent-length: 1048576\r\n\r\n"
+    with (
+        servers.receiver() as receiver,
+        servers.function(tmp_path, server="asgi", RECEIVER_URL=receiver.url) as server,
+        ExitStack() as stack,
+    ):
+        clients = []
+        for _ in range(400):
+            address = ("127.0.0.1", server.port)
+            client = stack.enter_context(socket.create_connection(address, timeout=60))
+            client.setblocking(False)
+            with suppress(BlockingIOError):
+                client.send(head + b"x" * 1_000_000)
+            clients.append(client)
+        for _ in range(20):
+            assert server.post(b'{"log":"x"}').status_code == 204
+        whole = peak.resident(peak.worker(server), peak=True) + peak.of_master(server)
+        assert whole < 0.9 * LIMIT
+        for client in clients:  # each is let go of
+            client.settimeout(60)
+            with suppress(ConnectionError):
+                while client.recv(65536):
+                    pass
+        assert server.post(b'{"log":"x"}').status_code == 204
 
 
 def test_the_limit_is_the_pods() -> None:
