@@ -10,7 +10,7 @@ from typing import Any, TypeVar
 from urllib.parse import urlsplit
 
 from function.errors import SettingsError
-from function.formats import durations
+from function.formats import durations, hosts
 
 _T = TypeVar("_T")
 
@@ -58,7 +58,9 @@ def _urls(text: str) -> tuple[str, ...]:
 def _url(text: str) -> str:
     try:
         parts = urlsplit(text)
-        usable = parts.scheme in ("http", "https") and parts.hostname and parts.port != 0
+        usable = (
+            parts.scheme in ("http", "https") and hosts.is_host(parts.hostname) and parts.port != 0
+        )
     except ValueError:
         usable = False
     if not usable:

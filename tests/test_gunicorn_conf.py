@@ -129,7 +129,7 @@ def test_a_server_and_a_worker_of_two_kinds_are_refused_in_one_line(
         check=False,
     )
     assert ended.returncode != 0
-    assert "logs-handler cannot start: a worker of class" in ended.stderr
+    assert '"event": "cannot_start", "problem": "a worker of class' in ended.stderr
     assert "Traceback" not in ended.stderr
 
 

@@ -5,6 +5,7 @@ The same for Flask and ASGI under gunicorn, and for ASGI under the server of fun
 
 from __future__ import annotations
 
+import json
 import resource
 import subprocess
 import sys
@@ -105,7 +106,8 @@ def test_a_process_that_cannot_start_says_why_in_one_line_and_ends(
         check=False,
     )
     assert ended.returncode != 0
-    assert f"logs-handler cannot start: {message}" in ended.stderr
+    told = [json.loads(line) for line in ended.stderr.splitlines() if "cannot_start" in line]
+    assert [line["problem"].startswith(message) for line in told] == [True]
     assert "Traceback" not in ended.stderr
 
 

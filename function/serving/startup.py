@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import gc
-import sys
+import logging
 from collections.abc import Callable, Iterable
 from typing import NoReturn, TypeVar
 
+from function import logs
 from function.errors import ConfigError
 
 _CONTAINERS = 20_000  # more than the last time, before Python looks for garbage among them
@@ -25,8 +26,9 @@ def or_exit(make: Callable[[], _T]) -> _T:
 
 def end(problems: Iterable[str]) -> NoReturn:
     """End the process, with a line for each problem."""
+    logs.configure("error")  # the level that was wanted may be one of the problems
     for problem in problems:
-        print(f"logs-handler cannot start: {problem}", file=sys.stderr)  # noqa: T201 - for a terminal
+        logs.log(logging.ERROR, "cannot_start", problem=problem)
     raise SystemExit(STATUS) from None
 
 
