@@ -130,6 +130,12 @@ def assert_late(answer: Answer | Unavailable) -> None:
 
 
 class TestTheDeadline:
+    @pytest.mark.parametrize("seconds", [0, -0.5, -60])
+    def test_may_be_over_before_the_post(self, seconds: float) -> None:
+        with servers.receiver() as receiver:
+            assert_late(post(receiver.url, seconds))
+            assert not receiver.requests
+
     @pytest.mark.parametrize(
         "beginning",
         [

@@ -91,6 +91,7 @@ def said() -> dict[str, dict[str, set[str]]]:
     metrics = Metrics()
     metrics.answered(events=1, unmatched=0, unreadable=1, rules=[["404 Request"]])
     metrics.rules_loaded(1)
+    metrics.template_failed("404 Request")
     metrics.accepted("slack")
     metrics.alerts_refused("slack", 1)
     metrics.refused(405, "path")

@@ -152,11 +152,9 @@ class State:
             if waiter.equals(owner):
                 self._remember(waiter)
                 step.told.append((waiter, result if ours else DeliveredBefore()))
-                return True
-            if waiter.has_labels_of(owner):
+            else:  # what it waited for is an alert with its labels
                 step.told.append((waiter, HeldBack()))
-                return True
-            return False
+            return True
         # A refusal is of one alert. Where one cannot be delivered now, its request comes again.
         if waiter.equals(owner) if isinstance(result, Refused) else ours:
             step.told.append((waiter, result))

@@ -110,10 +110,6 @@ class Claim:
         """Whether both are the same alert: of one event and record, or alike in what is sent."""
         return (self.event is not None and self.event == other.event) or self._same == other._same
 
-    def has_labels_of(self, other: Claim) -> bool:
-        """Whether repeat_interval holds one back where the other one is out."""
-        return self.labels is not None and self.labels == other.labels
-
 
 def _key(wanted: Wanted, receiver: str) -> bytes:
     """A digest of an alert of an event's record for a receiver."""

@@ -76,7 +76,7 @@ _MEMORY: Changes = {
         (
             "an alert is held back though the one with its labels was refused",
             "        # A refusal is of one alert. Where",
-            "        if isinstance(result, Refused) and waiter.has_labels_of(owner):\n"
+            "        if isinstance(result, Refused) and waiter.labels == owner.labels:\n"
             "            step.told.append((waiter, HeldBack()))\n"
             "            return True\n"
             "        # A refusal is of one alert. Where",
