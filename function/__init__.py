@@ -6,7 +6,7 @@
 from __future__ import annotations
 
 import sys
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from function.serving.asgi import Function
@@ -21,7 +21,8 @@ def new() -> Function:
     The server, hypercorn, closes idle connections after 5 s and, before Python 3.12, gives requests
     3 s at shutdown, where Knative's queue-proxy needs more than 90 s and a request up to
     DELIVERY_TIMEOUT. func-python lets nobody set either, but both are read from the class
-    (func_python/http.py, hypercorn/config.py).
+    (func_python/http.py, hypercorn/config.py). And it waits for the end of a connection's idle time
+    where the client has closed it long ago (hypercorn/asyncio/tcp_server.py).
     """
     from function.serving.asgi import app
     from function.settings import KEEP_ALIVE
@@ -29,4 +30,17 @@ def new() -> Function:
     if server := sys.modules.get("hypercorn.config"):
         server.Config.keep_alive_timeout = KEEP_ALIVE
         server.Config.graceful_timeout = app.settings.grace
+    if connections := sys.modules.get("hypercorn.asyncio.tcp_server"):
+        _end_with_the_client(connections.TCPServer)
     return app
+
+
+def _end_with_the_client(connection: Any) -> None:
+    """Let a connection of hypercorn end when its client has closed it."""
+    read = connection._read_data
+
+    async def read_until_the_end(self: Any) -> None:
+        await read(self)
+        await self.idle_task.stop()
+
+    connection._read_data = read_until_the_end

@@ -80,6 +80,19 @@ def test_any_bytes_are_a_body_or_our_error(coding: str, data: st.DataObject) -> 
             assert isinstance(error, EventError)
 
 
+@pytest.mark.parametrize(
+    ("coding", "body"),
+    [
+        ("deflate", b"\x03\x00" * 500_000),  # half a million bare streams of nothing
+        ("deflate", zlib.compress(b"a") + b"more"),
+        ("gzip", gzip.compress(b"") * 50_000),
+    ],
+)
+def test_what_follows_for_ever_is_not_looked_at_for_ever(coding: str, body: bytes) -> None:
+    with pytest.raises(EventError, match="too much follows the compressed body"):
+        decoded(coding, body, MOST)
+
+
 def test_a_body_that_breaks_off_or_is_none_says_so() -> None:
     with pytest.raises(EventError, match="the compressed body breaks off"):
         decoded("gzip", gzip.compress(ARTICLE)[:-1], MOST)

@@ -38,7 +38,7 @@ def test_a_pod_is_one_process_with_as_many_threads_as_the_setting_says(
     shipped: dict[str, str],
 ) -> None:
     assert shipped["workers"] == "1"
-    assert shipped["worker_class"] == "gthread"
+    assert shipped["worker_class"] == "function.serving.threads.Worker"
     assert shipped["threads"] == "66"
 
 

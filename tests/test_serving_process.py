@@ -111,6 +111,17 @@ def test_a_process_that_cannot_start_says_why_in_one_line_and_ends(
     assert "Traceback" not in ended.stderr
 
 
+@pytest.mark.parametrize("kind", servers.SERVERS)
+def test_connections_that_clients_have_closed_are_closed(kind: str, tmp_path: Path) -> None:
+    with servers.function(tmp_path, server=kind) as server:
+        [process] = workers(server)
+        descriptors = Path(f"/proc/{process}/fd")
+        before = len([*descriptors.iterdir()])
+        for _ in range(200):
+            requests.get(f"{server.url}/health/readiness", timeout=5)  # and closes
+        servers.wait_until(lambda: len([*descriptors.iterdir()]) < before + 20, 20)
+
+
 def workers(server: servers.Function) -> list[int]:
     """Processes that answer requests: gunicorn's, or func's only one."""
     children = Path(f"/proc/{server.process.pid}/task/{server.process.pid}/children")

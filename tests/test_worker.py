@@ -9,7 +9,7 @@ import socket
 import threading
 import time
 from collections.abc import Iterator
-from contextlib import closing, suppress
+from contextlib import ExitStack, closing, suppress
 from pathlib import Path
 
 import pytest
@@ -195,6 +195,30 @@ def test_a_client_that_sends_too_many_requests_at_once_is_left(running: Function
     get = b"GET /health/liveness HTTP/1.1\r\nhost: x\r\n\r\n"
     assert exchange(running, get * 30 + HEAD + b"\r\n").count(b"HTTP/1.1 200 ") == 30
     assert exchange(running, get * 1_000).count(b"HTTP/1.1 200 ") < 1_000
+
+
+@pytest.mark.parametrize("target", [b"http://[", b"http://a:99999999/"])
+def test_nor_is_a_url_that_cannot_be_read(target: bytes, running: Function) -> None:
+    get = b"GET /health/liveness HTTP/1.1\r\nhost: x\r\n\r\n"
+    answer = exchange(running, get + b"GET " + target + b" HTTP/1.1\r\nhost: x\r\n\r\n")
+    assert not answer.startswith(b"HTTP/1.1 400 ")
+
+
+@pytest.mark.long
+def test_slow_clients_are_let_go_of_in_the_end(running: Function) -> None:
+    get = b"GET /health/liveness HTTP/1.1\r\nhost: x\r\n\r\n"
+    begun = b"POST / HTTP/1.1\r\nhost: x\r\ncontent-length: 100000\r\n\r\nxx"
+    with ExitStack() as stack:
+        opened = []
+        for sent in (b"", begun[:20], begun, get + begun[:20], get + begun, get * 3 + begun):
+            address = ("127.0.0.1", running.port)
+            client = stack.enter_context(socket.create_connection(address, timeout=60))
+            client.sendall(sent)
+            opened.append(client)
+        for client in opened:
+            with suppress(ConnectionError):
+                while client.recv(65536):
+                    pass
 
 
 def test_garbage_behind_a_request_is_not_answered_in_its_place(tmp_path: Path) -> None:

@@ -11,23 +11,23 @@ import os
 import sys
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Mapping
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import asynccontextmanager
 from threading import Lock
 from types import MappingProxyType
 from typing import Any
 
+from function.bounds import FIELDS, require_small_head
 from function.errors import BodyIncomplete, HeadTooLarge, QueueFull, RequestError
 from function.receivers import Reason
 from function.replies import Headers, Reply, refusal
 from function.serving.endpoints import (
-    FIELDS,
     SMALL_HEAD,
     Endpoint,
     Endpoints,
     bug,
     is_quick,
     may_be_large,
-    require_small_head,
 )
 from function.serving.startup import collect_garbage_rarely, or_exit
 from function.settings import Settings
@@ -52,6 +52,7 @@ class Function:
         self._endpoints = Endpoints(settings)
         self._waiters = _Waiters()
         self._large = asyncio.Semaphore(_LARGE)
+        self._threads = ThreadPoolExecutor(_LARGE, "large body")  # where each waits for its turn
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer one HTTP request, and refuse a WebSocket; raises ValueError for other scopes."""
@@ -125,7 +126,8 @@ class Function:
             self._endpoints.require_fitting(length)
             if is_quick(headers, body):  # it did not say how large it is
                 return endpoint(headers, body)
-            return await asyncio.to_thread(endpoint, headers, body)
+            loop = asyncio.get_running_loop()
+            return await loop.run_in_executor(self._threads, endpoint, headers, body)
 
     @asynccontextmanager
     async def _room(self) -> AsyncIterator[None]:

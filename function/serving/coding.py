@@ -8,6 +8,7 @@ from function.errors import ContentTooLarge, EventError, UnsupportedContent
 
 # zlib's wbits: gzip's head, zlib's, none. "deflate" is zlib's format; some clients send it bare.
 _GZIP, _ZLIB, _BARE = 31, 15, -15
+_MEMBERS = 1_000  # of gzip; each is looked for in all that is left
 _FORMATS = {"gzip": (_GZIP,), "x-gzip": (_GZIP,), "deflate": (_ZLIB, _BARE)}
 
 
@@ -36,9 +37,13 @@ def decoded(coding: str, body: bytes, most: int) -> bytes:
 
 
 def _inflated(body: bytes, wbits: int, most: int) -> bytes:
-    """All members of a compressed body, one behind the other (RFC 1952 §2.2)."""
+    """A compressed body; of gzip all members, one behind the other (RFC 1952 §2.2)."""
     found = bytearray()
+    members = 0
     while body:
+        members += 1
+        if members > (_MEMBERS if wbits == _GZIP else 1):
+            raise EventError("too much follows the compressed body")
         member = zlib.decompressobj(wbits)
         found += member.decompress(body, most + 1 - len(found))
         if len(found) > most:

@@ -8,11 +8,11 @@ from __future__ import annotations
 
 import atexit
 import logging
-from collections.abc import Callable, Mapping, Sequence, Sized
+from collections.abc import Callable, Mapping
 
 from function import logs, receivers, replies
 from function.delivery import Delivery, Limits
-from function.errors import ContentTooLarge, HeadTooLarge, SettingsError
+from function.errors import ContentTooLarge, SettingsError
 from function.metrics import CONTENT_TYPE, Metrics
 from function.replies import Headers, Reply
 from function.rules.reload import RuleFile
@@ -23,12 +23,8 @@ from function.sink import Pending, Posting, Sink, WayOut
 
 # Headers with lower-case names, and the body → the reply, now or when delivery is done.
 Endpoint = Callable[[Headers, bytes], Reply | Pending]
-# Of a request's head, what is read; queue-proxy lets a mebibyte through.
-LARGEST_HEAD = 128 * 1024
-LARGEST_FIELD = 64 * 1024
-FIELDS = 100
 SMALL_HEAD = "function.small_head"  # in an ASGI scope: the server has seen that no field is large
-_QUICK = 64 * 1024  # bytes of a body that nobody waits for
+QUICK = 64 * 1024  # bytes of a body that nobody waits for
 
 
 class Endpoints:
@@ -132,26 +128,15 @@ class Endpoints:
         return replies.text("OK\n")
 
 
-def require_small_head(fields: Sequence[tuple[Sized, Sized]]) -> None:
-    """Raise HeadTooLarge where a head has more, or longer, fields than are read."""
-    if len(fields) > FIELDS:
-        raise HeadTooLarge(f"the request has {len(fields)} header fields; {FIELDS} are read")
-    sizes = [len(name) + len(value) for name, value in fields]
-    if sum(sizes) > LARGEST_HEAD:
-        raise HeadTooLarge(f"the request's head is over {LARGEST_HEAD} bytes")
-    if max(sizes, default=0) > LARGEST_FIELD:
-        raise HeadTooLarge(f"a header field is over {LARGEST_FIELD} bytes")
-
-
 def may_be_large(headers: Headers) -> bool:
     """Whether a body that is still to be read may turn out not to be quick."""
     length = headers.get("content-length", "")
-    return not length.isdigit() or int(length) > _QUICK or "content-encoding" in headers
+    return not length.isdigit() or int(length) > QUICK or "content-encoding" in headers
 
 
 def is_quick(headers: Headers, body: bytes) -> bool:
     """Whether a body is read and matched in a moment: it is small, and not a compressed one."""
-    return len(body) <= _QUICK and "content-encoding" not in headers
+    return len(body) <= QUICK and "content-encoding" not in headers
 
 
 def bug(path: str) -> Reply:

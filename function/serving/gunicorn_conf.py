@@ -14,6 +14,7 @@ from gunicorn.arbiter import Arbiter
 from gunicorn.config import Config
 from gunicorn.glogging import Logger
 
+from function.bounds import FIELDS, LARGEST_FIELD
 from function.logs import JSONFormatter
 from function.serving.startup import end, or_exit
 from function.settings import KEEP_ALIVE, Settings
@@ -35,7 +36,12 @@ wsgi_app = _APPLICATIONS[_settings.server == "asgi"]
 if _settings.server == "asgi":
     worker_class = ASGI_WORKER
 else:
-    worker_class = "gthread"
+    worker_class = "function.serving.threads.Worker"
+    # Each may hold the beginning of a request, of 128 KiB and 64 KiB at most.
+    worker_connections = 400
+    # What is more is refused; the whole head is bounded by the worker.
+    limit_request_fields = FIELDS
+    limit_request_field_size = LARGEST_FIELD
     # A request holds a thread while it waits for its alerts; two more than containerConcurrency are
     # left for the probes.
     threads = _settings.threads

@@ -18,9 +18,10 @@ from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol, RequestResp
 from uvicorn_worker import UvicornWorker
 
 from function import replies
+from function.bounds import LARGEST_FIELD, LARGEST_HEAD
 from function.errors import HeadTooLarge
 from function.replies import Reply
-from function.serving.endpoints import LARGEST_FIELD, LARGEST_HEAD, SMALL_HEAD
+from function.serving.endpoints import SMALL_HEAD
 
 _NO_TUNNEL = "CONNECT is for proxies"
 _PIPELINED = 32  # requests that a client may send before it has the answer to the first of them
@@ -46,7 +47,7 @@ class Protocol(HttpToolsProtocol):
         self._head = 0  # bytes of a head so far, in data that was read
         self._coming = 0  # bytes that are being read
         self._in_body = False
-        self._is_whole = False  # a request has arrived with them
+        self._whole: Any = None  # the scope of the last request that has arrived
 
     def connection_made(self, transport: Any) -> None:
         """A client has connected."""
@@ -66,13 +67,14 @@ class Protocol(HttpToolsProtocol):
         elif not self.parser.should_upgrade():
             if self._head + self._coming <= LARGEST_FIELD:
                 self.scope[SMALL_HEAD] = True  # type: ignore[literal-required] # a key of our own
-            self._head, self._in_body = 0, True
+            self._head = 0
             super().on_headers_complete()
+            self._in_body = True
 
     def on_message_complete(self) -> None:
         """The body is whole, unless the request has to be read again."""
         if not self.parser.should_upgrade():
-            self.since, self._in_body, self._is_whole = None, False, True
+            self.since, self._in_body, self._whole = None, False, self.scope
             super().on_message_complete()
 
     def data_received(self, data: bytes) -> None:
@@ -83,7 +85,8 @@ class Protocol(HttpToolsProtocol):
 
     def _read(self, data: bytes) -> bytes:
         """Read what came; what has to be read again, without the offer to go on in another way."""
-        self._coming, self._is_whole = len(data), False
+        whole = self._whole
+        self._coming = len(data)
         try:
             self.parser.feed_data(data)
         except httptools.HttpParserUpgrade as upgrade:
@@ -93,16 +96,16 @@ class Protocol(HttpToolsProtocol):
         except httptools.HttpParserError as error:
             self._refuse(replies.problem(400, "Not a valid HTTP request", str(error), "http"))
         else:
-            if not self._is_whole:
-                self._wait()
+            if self.scope is not self._whole:
+                self._wait(is_alone=whole is self._whole)
         return b""
 
-    def _wait(self) -> None:
-        """A request has arrived in part."""
+    def _wait(self, *, is_alone: bool) -> None:
+        """A request has arrived in part, alone or behind the end of another one."""
         if self.since is None:
             self.since = self.loop.time()
         if not self._in_body:
-            self._head += self._coming
+            self._head += self._coming if is_alone else min(self._coming, LARGEST_FIELD)
             if self._head > LARGEST_HEAD:
                 detail = f"the request's head is over {LARGEST_HEAD} bytes"
                 self._refuse(replies.refusal([HeadTooLarge(detail)]))

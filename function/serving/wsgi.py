@@ -33,6 +33,7 @@ def create_app(settings: Settings) -> Flask:
     """Build the WSGI application; raises RulesError or SettingsError where it cannot work."""
     endpoints = Endpoints(settings)
     app = Flask("function", static_folder=None)
+    app.extensions["function"] = endpoints  # for what the server refuses by itself
     # A POST to a path with a slash too many is not redirected: KafkaSource would not follow.
     app.url_map.merge_slashes = False
     app.url_map.strict_slashes = False
