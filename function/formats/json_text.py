@@ -18,6 +18,7 @@ import orjson
 JSON = Any  # None, bool, int, float, str, list[JSON] or dict[str, JSON]
 
 
+_DIGITS = 400  # of an integer; more than a double can hold
 # A double that is not a number, in the place of a value.
 _NO_NUMBER = re.compile(r"(?<=[:,\[])-?(?:nan|inf)(?=[,\]}])")
 _AS_PYTHON_READS_IT = {"nan": "NaN", "-nan": "NaN", "inf": "Infinity", "-inf": "-Infinity"}
@@ -73,20 +74,23 @@ def _lenient(data: bytes) -> JSON:
         raise NotJSON(f"{error.msg.lower()} at byte {_byte(data)}") from None
     except RecursionError:
         raise NotJSON("nested too deeply") from None
-    except ValueError as error:  # an integer of more digits than Python converts
-        raise NotJSON(str(error).partition(";")[0].lower()) from None
 
 
 def _loads(text: str) -> JSON:
     try:
-        return json.loads(text)
+        return json.loads(text, parse_int=_integer)
     except json.JSONDecodeError as error:
         if not _NO_NUMBER.search(text):
             raise
         try:
-            return json.loads(_with_numbers(text))
+            return json.loads(_with_numbers(text), parse_int=_integer)
         except json.JSONDecodeError:
             raise error from None  # its place is one in the text that came
+
+
+def _integer(digits: str) -> int | float:
+    """A number without a fraction; one that Python converts in quadratic time is infinite."""
+    return int(digits) if len(digits) <= _DIGITS else float(digits)
 
 
 def _with_numbers(text: str) -> str:
@@ -107,7 +111,7 @@ def _byte(data: bytes) -> int:
     text = data.decode("utf-8", "surrogateescape")
     mark = len(text) - len(text.removeprefix("\ufeff"))
     try:
-        json.loads(text[mark:])
+        json.loads(text[mark:], parse_int=_integer)
     except json.JSONDecodeError as error:
         return len(text[: mark + error.pos].encode("utf-8", "surrogateescape"))
     return len(data)
