@@ -9,6 +9,7 @@ from contextlib import suppress
 from threading import Lock, Thread, current_thread
 from urllib.parse import urlsplit
 
+from function.alerts import Alert
 from function.delivery.health import Health
 from function.delivery.limits import Limits
 from function.delivery.parcel import Parcel
@@ -16,8 +17,9 @@ from function.delivery.post import Poster
 from function.delivery.queue import Item, Queue
 from function.logs import exception, log_limited
 from function.metrics import Metrics
-from function.receivers import Outcome, Reason, Receiver, Refused, Unavailable
+from function.receivers import Answer, Outcome, Reason, Receiver, Refused, Unavailable
 
+_CLOCK = 60.0  # seconds between two looks at the receiver's clock
 _RETRY_AFTER = 0.1  # seconds before the one retry of a broken connection or a passing error
 
 
@@ -34,6 +36,7 @@ class Senders:
         self._metrics = metrics
         health = Health(receiver.name, self.address, limits.budget, metrics)
         self.queue = Queue(self.address, self._most, limits.budget, health)
+        self._clock_at = 0.0  # when the receiver's clock is looked at again
         self._threads: set[Thread] = set()
         self._lock = Lock()
 
@@ -127,9 +130,30 @@ class Senders:
         answer = poster.post(request, min(start + self._limits.post_timeout, deadline))
         seconds = time.monotonic() - start
         self._metrics.posted(len(items), seconds)
-        outcome = answer if isinstance(answer, Unavailable) else self._receiver.outcome(answer)
+        if isinstance(answer, Unavailable):
+            outcome: Outcome = answer
+        else:
+            outcome = self._receiver.outcome(answer)
+            self._look_at_the_clock(alerts, answer)
         self.queue.note(outcome, seconds)
         return outcome
+
+    def _look_at_the_clock(self, alerts: Sequence[Alert], answer: Answer) -> None:
+        """Warn, once a minute, where alerts are over by the receiver's clock when they arrive."""
+        now = time.monotonic()
+        if not self._receiver.is_told_the_end or now < self._clock_at:
+            return
+        self._clock_at = now + _CLOCK
+        shortest = min(alert.keep_firing_for for alert in alerts) / 1e9
+        if (ahead := answer.clock_ahead()) > shortest:
+            log_limited(
+                logging.WARNING,
+                "clock_behind",
+                receiver=self._receiver.name,
+                address=self.address,
+                seconds=round(ahead),
+                keep_firing_for=round(shortest),
+            )
 
     def _tell(
         self, event: str, items: Sequence[Item], outcome: Refused | Unavailable, **more: int

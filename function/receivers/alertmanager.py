@@ -17,6 +17,7 @@ class Alertmanager(HTTPReceiver):
     """One Alertmanager, or the members of a cluster; also Mimir, and what else speaks its API."""
 
     name: str = "alertmanager"
+    is_told_the_end = True
 
     def says_no(self, answer: Answer) -> bool:
         """Its errors are an object with a code, or a text (api/v2/api.go)."""

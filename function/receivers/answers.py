@@ -50,7 +50,13 @@ class Answer(NamedTuple):
         text = self.headers.get("retry-after", "").strip()
         if text.isascii() and text.isdigit():
             return min(int(text[:9]), LONGEST_PAUSE)
-        return _until(text) if text else None
+        if not text or (seconds := _until(text)) is None:
+            return None
+        return min(max(0, math.ceil(seconds)), LONGEST_PAUSE)
+
+    def clock_ahead(self) -> float:
+        """Seconds that the receiver's clock is ahead of ours; 0 where it does not tell the time."""
+        return _until(self.headers.get("date", "")) or 0.0
 
     def is_contradiction(self, words: frozenset[str]) -> bool:
         """Whether the body of a 2xx says that it failed, or comes from somebody else.
@@ -101,11 +107,11 @@ def _is_failure(status: Any) -> bool:
     return isinstance(number, (int, float)) and number >= 400
 
 
-def _until(date: str) -> int | None:
-    from email.utils import parsedate_to_datetime  # deferred: hardly anybody writes dates
+def _until(date: str) -> float | None:
+    """Seconds until an HTTP date; None where it is none."""
+    from email.utils import parsedate_to_datetime  # deferred: it is seldom needed
 
     try:
-        seconds = parsedate_to_datetime(date).timestamp() - time.time()
+        return parsedate_to_datetime(date).timestamp() - time.time()
     except (TypeError, ValueError, OverflowError):
         return None
-    return min(max(0, math.ceil(seconds)), LONGEST_PAUSE)

@@ -81,6 +81,7 @@ class Receiver(Protocol):
     urls: Sequence[str]
     largest_batch: int | None
     most_posts: int | None
+    is_told_the_end: bool  # of alerts, as a time
 
     def request(self, alerts: Sequence[Alert], now: int) -> Request:
         """The POST that carries these alerts."""
@@ -108,6 +109,7 @@ class HTTPReceiver:
 
     largest_batch: int | None = None
     most_posts: int | None = None
+    is_told_the_end = False
     words: frozenset[str] = frozenset()  # texts that it answers with, whatever their content type
 
     def __init__(self, urls: Sequence[str]) -> None:
