@@ -205,7 +205,7 @@ def send_slowly(client: socket.socket) -> None:
 def test_slow_clients_are_let_go_of_in_the_end(running: Function) -> None:
     unread = b"GET /metrics HTTP/1.1\r\nhost: x\r\n\r\n" * 6_000
     with ExitStack() as stack:
-        opened = [stack.enter_context(clients(running, 40, sent)) for sent in SLOW.values()]
+        opened = [stack.enter_context(clients(running, 3, sent)) for sent in SLOW.values()]
         opened.append(stack.enter_context(clients(running, 4, unread[:200_000])))
         [trickling] = stack.enter_context(clients(running, 1, b""))
         trickle = threading.Thread(target=send_slowly, args=(trickling,))
