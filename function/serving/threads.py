@@ -29,7 +29,7 @@ from function.replies import Reply
 from function.serving.endpoints import QUICK
 
 _PATIENCE = 45.0  # seconds for a request to come; a large body may wait 15 s for its turn
-_UNREAD = 20  # seconds for a client to read on; twice, where a part of what is sent has gone
+_UNREAD = 10  # seconds for a client to read on, some times over while parts of an answer go
 _LINGER = 2.0  # seconds for a client to close a connection after the last answer
 _PIECE = 64 * 1024  # bytes that are read at once
 _DIGITS = 9  # of a length that is looked at; more is large, or not a number
