@@ -6,7 +6,6 @@ PyYAML's own constructors lose the positions, keep the last of two equal keys, a
 
 from __future__ import annotations
 
-import re
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any
@@ -17,8 +16,6 @@ from yaml import MappingNode, Node, ScalarNode, SequenceNode
 from function.rules.nearest import nearest
 
 _DEEPEST = 200  # levels; a rule has eight, and its tests hold records
-_BRACKET = re.compile(r"[\[\]{}]")
-_INDENTATION = re.compile(r"^[ ?:-]+", re.MULTILINE)  # each level of a block takes a column or more
 _STRING = "tag:yaml.org,2002:str"
 _LONGEST = 400  # characters of a message
 # What PyYAML's constructors let escape where a tag does not fit its value: !!timestamp x, !!bool x.
@@ -103,7 +100,7 @@ def parse(text: str, name: str) -> tuple[Source, Node | None]:
     """Read a YAML text; where it is none, the source holds the problem and the node is None."""
     source = Source(name, text.splitlines())
     try:
-        if _may_be_deep(text) and (line := _first_too_deep(text)):
+        if line := _first_too_deep(text):
             source.problems.append(f"{name}:{line}: is nested over {_DEEPEST} levels deep")
             return source, None
         return source, yaml.compose(text, Loader=yaml.CSafeLoader)
@@ -113,16 +110,6 @@ def parse(text: str, name: str) -> tuple[Source, Node | None]:
     except yaml.YAMLError as error:
         source.problems.append(f"{name}:1: not YAML: {' '.join(str(error).split())}")
     return source, None
-
-
-def _may_be_deep(text: str) -> bool:
-    """Whether a text may be nested deeply: a quick guess that is wrong on one side only."""
-    depth = deepest = 0
-    for bracket in _BRACKET.findall(text):
-        depth = depth + 1 if bracket in "[{" else max(0, depth - 1)
-        deepest = max(deepest, depth)
-    indented = max(map(len, _INDENTATION.findall(text)), default=0)
-    return deepest > _DEEPEST or indented > _DEEPEST
 
 
 def _first_too_deep(text: str) -> int | None:
