@@ -14,6 +14,9 @@ from collections.abc import Iterable, Iterator
 import pytest
 from hypothesis import HealthCheck, is_hypothesis_test, settings
 
+from tests import servers
+from tests.servers import Receiver
+
 PROFILE = os.environ.get("HYPOTHESIS_PROFILE", "default")
 
 settings.register_profile(
@@ -40,6 +43,13 @@ def pytest_collection_modifyitems(items: Iterable[pytest.Item]) -> None:
     for item in items:
         if isinstance(item, pytest.Function) and is_hypothesis_test(item.obj):
             item.add_marker("long")
+
+
+@pytest.fixture
+def receiver() -> Iterator[Receiver]:
+    """One that accepts all, for the time of a test."""
+    with servers.receiver() as running:
+        yield running
 
 
 @pytest.fixture

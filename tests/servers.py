@@ -142,6 +142,20 @@ def function(
         running.process.wait()
 
 
+def exchange(running: Function, *parts: bytes) -> bytes:
+    """What a server says to bytes, in parts that come one after the other, until it closes."""
+    with socket.create_connection(("127.0.0.1", running.port), timeout=5) as connection:
+        with suppress(ConnectionError):  # it may not read all of them
+            for part in parts:
+                connection.sendall(part)
+                time.sleep(0.05 if len(parts) > 1 else 0)
+        answer = b""
+        with suppress(ConnectionError):
+            while part := connection.recv(65536):
+                answer += part
+        return answer
+
+
 def wait_until(happened: Callable[[], object], seconds: float = 10) -> None:
     """Wait for something that another thread or process does."""
     deadline = time.monotonic() + seconds

@@ -9,13 +9,11 @@ from typing import Any
 
 import pytest
 
-from function import receivers, rules
-from function.delivery import Delivery, Limits
-from function.metrics import Metrics
+from function import rules
 from function.replies import Reply
 from function.sink import Posting, Sink
-from tests import servers
 from tests.servers import CLOUDEVENT, Receiver
+from tests.test_sink import METRICS, delivery_to
 
 ARTICLE = (Path(__file__).parent / "records" / "article.json").read_bytes().strip()
 TWO_RULES = rules.loads(
@@ -57,17 +55,9 @@ TOO_MANY = {
 
 
 @pytest.fixture
-def receiver() -> Iterator[Receiver]:
-    with servers.receiver() as running:
-        yield running
-
-
-@pytest.fixture
 def sink(receiver: Receiver) -> Iterator[Sink]:
-    opened = receivers.create("notification-manager", [receiver.url])
-    metrics = Metrics()
-    delivery = Delivery({opened.name: opened}, Limits(2, 100, 1, 2), metrics)
-    yield Sink(lambda: TWO_RULES, Posting(delivery, 1800, metrics), metrics)
+    delivery = delivery_to(receiver.url)
+    yield Sink(lambda: TWO_RULES, Posting(delivery, 1800, METRICS), METRICS)
     delivery.close()
 
 

@@ -34,6 +34,13 @@ def eventually(condition: Callable[[], object], seconds: float = 5) -> bool:
     return False
 
 
+def wait_for_reloads() -> None:
+    """Until the threads that read a file in this process are done: they write a line at the end."""
+    for thread in threading.enumerate():
+        if thread.name == "rules":
+            thread.join(5)
+
+
 class ConfigMap:
     """A mounted ConfigMap as the kubelet writes it: a file is a link through another that moves."""
 
@@ -59,12 +66,6 @@ def config_map(tmp_path: Path) -> ConfigMap:
     folder = tmp_path / "mount"
     folder.mkdir()
     return ConfigMap(folder, RULE % ("First", "one"))
-
-
-@pytest.fixture
-def receiver() -> Iterator[Receiver]:
-    with servers.receiver() as running:
-        yield running
 
 
 @pytest.fixture
@@ -152,6 +153,7 @@ def test_nobody_waits_while_a_file_is_read(tmp_path: Path, monkeypatch: pytest.M
         regular.replace(path)
         writer.write(RULE % ("Second", "x"))
     assert eventually(lambda: rules.current().rules[0].alert == "Third")
+    wait_for_reloads()
 
 
 def test_a_failure_that_passes_is_not_the_last_word(
@@ -177,6 +179,7 @@ def test_a_failure_that_passes_is_not_the_last_word(
     finally:
         resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
     assert eventually(lambda: rules.current().rules[0].alert == "Second")
+    wait_for_reloads()
     told = [json.loads(line) for line in capsys.readouterr().err.splitlines()]
     assert [line["event"] for line in told] == ["rules_not_reloaded", "rules_reloaded"]
     assert told[0]["problem"] == f"{path}: cannot read the rule file: Too many open files"
@@ -216,3 +219,4 @@ def test_every_thread_sees_old_rules_or_new_ones_and_never_waits(
     for thread in threads:
         thread.join()
     assert rules.current().rules[0].alert == "A5"
+    wait_for_reloads()

@@ -28,12 +28,6 @@ SUMMARY = {"prefer": "reply, return=representation"}
 
 
 @pytest.fixture
-def receiver() -> Iterator[Receiver]:
-    with servers.receiver() as running:
-        yield running
-
-
-@pytest.fixture
 def sink(receiver: Receiver) -> Iterator[Sink]:
     delivery = delivery_to(receiver.url)
     yield Sink(lambda: RULES, Posting(delivery, 1800, METRICS), METRICS)

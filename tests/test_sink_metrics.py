@@ -11,7 +11,6 @@ from function import logs, receivers, rules
 from function.delivery import Delivery, Limits
 from function.metrics import Metrics
 from function.sink import Posting, Sink
-from tests import servers
 from tests.servers import CLOUDEVENT, Answer, Receiver
 from tests.test_sink import ARTICLE, BATCHED, RULES, answer, article, batch, event
 
@@ -19,12 +18,6 @@ BROKEN = (
     "groups: [{name: g, rules: [{alert: A, match: [status = 404], labels: {x: '{{ 1 / 0 }}'}}]}]"
 )
 Count = Callable[[str], float]
-
-
-@pytest.fixture
-def receiver() -> Iterator[Receiver]:
-    with servers.receiver() as running:
-        yield running
 
 
 @pytest.fixture

@@ -15,7 +15,7 @@ import pytest
 import requests
 
 from tests import servers
-from tests.servers import Answer, Function, wait_until
+from tests.servers import Answer, Function, exchange, wait_until
 
 HERE = Path(__file__).parent
 ARTICLE = (HERE / "records" / "article.json").read_bytes().strip()
@@ -56,20 +56,6 @@ def clients(running: Function, number: int, sent: bytes) -> Iterator[list[socket
             opened.append(stack.enter_context(client))
             client.sendall(sent)
         yield opened
-
-
-def exchange(running: Function, *parts: bytes) -> bytes:
-    """What the server says to bytes that come one after the other, until it closes."""
-    with socket.create_connection(("127.0.0.1", running.port), timeout=5) as connection:
-        with suppress(ConnectionError):
-            for part in parts:
-                connection.sendall(part)
-                time.sleep(0.05 if len(parts) > 1 else 0)
-        answer = b""
-        with suppress(ConnectionError):
-            while part := connection.recv(65536):
-                answer += part
-        return answer
 
 
 @pytest.mark.parametrize("what", SLOW)

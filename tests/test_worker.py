@@ -16,7 +16,7 @@ import pytest
 import requests
 
 from tests import servers
-from tests.servers import Answer, Function, wait_until
+from tests.servers import Answer, Function, exchange, wait_until
 
 HERE = Path(__file__).parent
 ARTICLE = (HERE / "records" / "article.json").read_bytes().strip()
@@ -122,18 +122,6 @@ def answers(running: Function) -> bool:
         return False
 
 
-def exchange(running: Function, data: bytes, seconds: float = 5) -> bytes:
-    """What the server says to bytes, until it closes the connection."""
-    with socket.create_connection(("127.0.0.1", running.port), timeout=seconds) as connection:
-        with suppress(ConnectionError):  # it may not read all of it
-            connection.sendall(data)
-        answer = b""
-        with suppress(ConnectionError):
-            while part := connection.recv(65536):
-                answer += part
-        return answer
-
-
 HEAD = b"POST / HTTP/1.1\r\nhost: x\r\ncontent-length: 0\r\nconnection: close\r\n"
 LARGE_HEADS = {
     "equal fields": HEAD + b"x: y\r\n" * 98 + b"\r\n",
@@ -186,7 +174,7 @@ def test_requests_with_offers_to_go_on_otherwise_are_read_however_many_come(
     running: Function,
 ) -> None:
     offer = b"GET / HTTP/1.1\r\nhost: x\r\nconnection: upgrade\r\nupgrade: h2c\r\n\r\n"
-    assert exchange(running, offer * 495 + HEAD + b"\r\n", 5).count(b"HTTP/1.1 200 ") < 495
+    assert exchange(running, offer * 495 + HEAD + b"\r\n").count(b"HTTP/1.1 200 ") < 495
     assert exchange(running, offer * 20 + HEAD + b"\r\n").count(b"HTTP/1.1 200 ") == 20
     assert "RecursionError" not in running.log
 

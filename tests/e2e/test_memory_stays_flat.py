@@ -13,6 +13,7 @@ from pathlib import Path
 import pytest
 
 from tests import servers
+from tests.memory import peak
 from tests.servers import Answer, Function, Receiver
 
 ARTICLE = (Path(__file__).parent.parent / "records" / "article.json").read_bytes().strip()
@@ -24,15 +25,6 @@ RECORDS = 1000  # in an array
 pytestmark = pytest.mark.skipif(
     not Path("/proc/self/status").exists(), reason="/proc tells the memory, and is not here"
 )
-
-
-def resident(server: Function) -> int:
-    """KiB that the function's worker has in memory."""
-    master = server.process.pid
-    [worker] = Path(f"/proc/{master}/task/{master}/children").read_text().split()
-    lines = Path(f"/proc/{worker}/status").read_text().splitlines()
-    [line] = [line for line in lines if line.startswith("VmRSS")]
-    return int(line.split()[1])
 
 
 Body = Callable[[int], bytes]  # of the request with a number
@@ -127,10 +119,10 @@ def grows(tmp_path: Path, server: str, arrays: int, warm_up: int, requests: int)
         send(running, itertools.islice(numbers, arrays), array)
         with down_half_of_the_time(receiver):
             send_all(running, [*itertools.islice(numbers, warm_up)], matching)
-            before = resident(running)
+            before = peak.resident(peak.worker(running))
             send_all(running, [*numbers], one_in_ten)
             time.sleep(0.5)
-            return resident(running) / before - 1
+            return peak.resident(peak.worker(running)) / before - 1
 
 
 @pytest.mark.parametrize("kind", ["flask", "asgi"])
