@@ -6,6 +6,7 @@ import random
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from http import HTTPStatus
 from typing import Any
 
 import orjson
@@ -62,6 +63,19 @@ def problem(status: int, title: str, detail: str, reason: str, **headers: str) -
     content = {"title": title, "status": status, "detail": detail}
     named = {name.replace("_", "-"): value for name, value in headers.items()}
     return _refusal(status, content, named, reason)
+
+
+def not_http(detail: str, status: int = 400) -> Reply:
+    """The refusal of what a server cannot read as HTTP."""
+    return problem(status, "Not a valid HTTP request", detail, "http")
+
+
+def closing(reply: Reply) -> bytes:
+    """A reply as bytes of HTTP/1.1, from a server that closes the connection behind it."""
+    fields = {**reply.headers, "content-length": len(reply.body), "connection": "close"}
+    head = "".join(f"{name}: {value}\r\n" for name, value in fields.items())
+    status = f"HTTP/1.1 {reply.status} {HTTPStatus(reply.status).phrase}\r\n"
+    return f"{status}{head}\r\n".encode() + reply.body
 
 
 def refusal(problems: Sequence[RequestError]) -> Reply:

@@ -16,6 +16,11 @@ PATIENCE = 15.0  # seconds until one that waits is refused; DELIVERY_TIMEOUT com
 MANY = 10_000  # alerts under way, 27 MiB, beside which no large body is read
 
 
+def no_turn(waiting: str) -> QueueFull:
+    """The refusal of a request that has waited in vain; ``waiting`` says for what."""
+    return QueueFull(waiting, None, Reason.FULL.value, None)
+
+
 class Turns:
     """Turns for large bodies; one that waits for ``patience`` seconds is refused."""
 
@@ -31,8 +36,9 @@ class Turns:
         with self._changed:
             if not self._changed.wait_for(self._is_free, self._patience):
                 self._changed.notify()  # it may have been meant for another one
-                waiting = f"{self._alerts} alerts are waiting already, and other large requests"
-                raise QueueFull(waiting, None, Reason.FULL.value, None)
+                raise no_turn(
+                    f"{self._alerts} alerts are waiting already, and other large requests"
+                )
             self._is_taken = True
         try:
             yield

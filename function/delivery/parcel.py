@@ -48,7 +48,7 @@ class Parcel:
         self._has_place = self._has_place or self._places.take(self)
         return self._has_place
 
-    def settle(self, indexes: Sequence[int], member: Member, result: Result) -> set[int]:  # noqa: ARG002
+    def settle(self, indexes: Sequence[int], member: Member, result: Result) -> set[int]:  # noqa: ARG002 - there is no other
         """Note what became of alerts at a member; those that it is to try again, as copies."""
         self._decide([(index, result) for index in indexes])
         return set()
@@ -115,10 +115,10 @@ class ClusterParcel(Parcel):
             for index in indexes:
                 if (decision := self._decided(index, member, result)) is not None:
                     decided.append((index, decision))
-            last = {self._last_hope(index) for index in indexes} - {None}
+            last = {other for index in indexes if (other := self._last_hope(index))}
             may_try = isinstance(result, Unavailable)
             again = {index for index in indexes if may_try and self.is_wanted(index)}
-        for other in filter(None, last):
+        for other in last:
             other.reconsider(self)
         if decided:
             self._decide(decided)

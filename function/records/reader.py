@@ -22,16 +22,17 @@ def read(data: JSON, received: int | None, before: int = 0) -> Records:
     """Read the records in an event's data: bytes, or a JSON value that is decoded already.
 
     ``received`` is the event's own time, for records that carry none; ``before`` counts the records
-    of the request's events before this one. An element that is no object is returned as a
+    of the request's events before this one. An element that is not an object is returned as a
     RecordError in its place; data that holds nothing readable raises one, and too many records
     raise TooMany.
     """
     if data is None:
         raise RecordError("the event carries no data: a log record is a JSON object")
     values, unit = _values(data, before) if isinstance(data, bytes) else (data, "record")
+    number_of_records = sum(map(_count, values)) if isinstance(values, list) else _count(values)
+    bounds.require_few(before + number_of_records, _RECORDS)
     if not isinstance(values, list):
-        return _records(values, received, before)
-    bounds.require_few(before + sum(map(_count, values)), _RECORDS)
+        return _records(values, received)
     found: Records = []
     for number, value in enumerate(values, 1):
         found += _in_batch(value, received, f"{unit} {number}")
@@ -63,13 +64,11 @@ def _line(line: bytes) -> JSON | RecordError:
         return RecordError(f"not JSON: {error}")
 
 
-def _records(value: JSON, received: int | None, before: int = 0) -> Records:
+def _records(value: JSON, received: int | None) -> Records:
     if not isinstance(value, dict):
         raise RecordError(f"a log record is a JSON object, not {json_text.kind(value)}")
     if otlp.is_export(value):
-        bounds.require_few(before + otlp.count(value), _RECORDS)
         return otlp.records(value, received)
-    bounds.require_few(before + 1, _RECORDS)
     return [shapes.record(value, received)]
 
 

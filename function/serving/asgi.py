@@ -14,12 +14,10 @@ from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Mappin
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import asynccontextmanager
 from threading import Lock
-from types import MappingProxyType
 from typing import Any
 
 from function.bounds import FIELDS, require_small_head
-from function.errors import BodyIncomplete, HeadTooLarge, QueueFull, RequestError
-from function.receivers import Reason
+from function.errors import BodyIncomplete, HeadTooLarge, RequestError
 from function.replies import Headers, Reply, refusal
 from function.serving.endpoints import (
     SMALL_HEAD,
@@ -32,7 +30,7 @@ from function.serving.endpoints import (
 from function.serving.startup import collect_garbage_rarely, or_exit
 from function.settings import Settings
 from function.sink import Pending
-from function.turns import PATIENCE
+from function.turns import PATIENCE, no_turn
 
 _LARGE = 32  # large bodies in memory at a time
 _DROPPED = 16 * 1024 * 1024  # bytes too many that are read before the answer
@@ -50,6 +48,7 @@ class Function:
         """Build the function; raises RulesError or SettingsError where it cannot work."""
         self.settings = settings
         self._endpoints = Endpoints(settings)
+        self.tell = self._endpoints.tell  # for what a server refuses by itself as well
         self._waiters = _Waiters()
         self._large = asyncio.Semaphore(_LARGE)
         self._threads = ThreadPoolExecutor(_LARGE, "large body")  # where each waits for its turn
@@ -80,10 +79,6 @@ class Function:
         await send({"type": "http.response.body", "body": body})
 
     handle = __call__
-
-    def tell(self, reply: Reply, headers: Headers = MappingProxyType({})) -> None:
-        """Count a reply, and write it down; for what a server refuses by itself as well."""
-        self._endpoints.tell(reply, headers)
 
     def alive(self) -> tuple[bool, str]:
         """func-python's liveness probe."""
@@ -135,9 +130,7 @@ class Function:
         try:
             await asyncio.wait_for(self._large.acquire(), PATIENCE)
         except asyncio.TimeoutError:
-            raise QueueFull(
-                f"{_LARGE} large requests are being read already", None, Reason.FULL.value, None
-            ) from None
+            raise no_turn(f"{_LARGE} large requests are being read already") from None
         try:
             yield
         finally:

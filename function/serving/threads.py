@@ -16,19 +16,17 @@ from collections.abc import Callable
 from concurrent.futures import Future
 from contextlib import suppress
 from functools import partial
-from http import HTTPStatus
 from typing import Any
 
 from gunicorn.http import errors
 from gunicorn.workers import gthread
 
-from function import replies
-from function.bounds import LARGEST_HEAD
+from function import bounds, replies
+from function.bounds import TIME_TO_COME
 from function.errors import HeadTooLarge
 from function.replies import Reply
 from function.serving.endpoints import QUICK
 
-_PATIENCE = 45.0  # seconds for a request to come; a large body may wait 15 s for its turn
 _UNREAD = 10  # seconds for a client to read on, some times over while parts of an answer go
 _LINGER = 2.0  # seconds for a client to close a connection after the last answer
 _PIECE = 64 * 1024  # bytes that are read at once
@@ -112,9 +110,10 @@ class Worker(gthread.ThreadWorker):  # type: ignore[misc] # gunicorn has no type
             return super().handle(conn)
         conn.receive()
         end = conn.received.find(b"\r\n\r\n") if conn.needed is None else 0
-        if max(end, len(conn.received) if end < 0 else 0) > LARGEST_HEAD:
-            detail = f"the request's head is over {LARGEST_HEAD} bytes"
-            self._refuse(conn.sock, replies.refusal([HeadTooLarge(detail)]))
+        try:
+            bounds.require_short_head(len(conn.received) if end < 0 else end)
+        except HeadTooLarge as error:
+            self._refuse(conn.sock, replies.refusal([error]))
             return False
         if end > 0:
             length = _body_length(conn.received[: end + 2])
@@ -152,11 +151,11 @@ class Worker(gthread.ThreadWorker):  # type: ignore[misc] # gunicorn has no type
                 self.poller.unregister(conn.sock)
                 self._leave(conn)
         for conn in [*self._waiting]:
-            if conn.since < now - _PATIENCE:
+            if conn.since < now - TIME_TO_COME:
                 self._waiting.remove(conn)
                 self._leave(conn)
         for conn in self._large:
-            if conn.since < now - _PATIENCE:
+            if conn.since < now - TIME_TO_COME:
                 with suppress(OSError):
                     conn.sock.shutdown(socket.SHUT_RD)  # its thread hears that nothing more comes
         for conn in [*self._lingering]:
@@ -170,9 +169,7 @@ class Worker(gthread.ThreadWorker):  # type: ignore[misc] # gunicorn has no type
         elif isinstance(exc, errors.LimitRequestHeaders):
             self._refuse(client, replies.refusal([HeadTooLarge(str(exc))]))
         else:
-            status = _STATUSES.get(type(exc), 400)
-            title = "Not a valid HTTP request"
-            self._refuse(client, replies.problem(status, title, str(exc), "http"))
+            self._refuse(client, replies.not_http(str(exc), _STATUSES.get(type(exc), 400)))
 
     def _keepalive_after(self, conn: Connection, keepalive: object) -> bool:
         """Whether the connection can be used again: not where the rest of a body is broken."""
@@ -183,7 +180,7 @@ class Worker(gthread.ThreadWorker):  # type: ignore[misc] # gunicorn has no type
 
     def _wait(self, conn: Connection) -> None:
         """Wait for more of a request, without a thread."""
-        conn.timeout = conn.since + _PATIENCE
+        conn.timeout = conn.since + TIME_TO_COME
         self.pending_conns.append(conn)
         callback = partial(self.on_pending_socket_readable, conn)
         self.poller.register(conn.sock, selectors.EVENT_READ, callback)
@@ -225,11 +222,8 @@ class Worker(gthread.ThreadWorker):  # type: ignore[misc] # gunicorn has no type
     def _refuse(self, client: socket.socket, reply: Reply) -> None:
         """Answer what the application does not get."""
         self.wsgi.extensions["function"].tell(reply, {})
-        fields = {**reply.headers, "content-length": len(reply.body), "connection": "close"}
-        head = "".join(f"{name}: {value}\r\n" for name, value in fields.items())
-        status = f"HTTP/1.1 {reply.status} {HTTPStatus(reply.status).phrase}\r\n"
         with suppress(OSError):
-            client.sendall(f"{status}{head}\r\n".encode() + reply.body)
+            client.sendall(replies.closing(reply))
 
 
 def _body_length(head: bytes) -> int | None:

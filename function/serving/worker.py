@@ -9,7 +9,6 @@ from __future__ import annotations
 import asyncio
 import os
 import signal
-from http import HTTPStatus
 from types import FrameType
 from typing import Any, ClassVar
 
@@ -17,15 +16,13 @@ import httptools
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol, RequestResponseCycle
 from uvicorn_worker import UvicornWorker
 
-from function import replies
-from function.bounds import LARGEST_FIELD, LARGEST_HEAD
+from function import bounds, replies
+from function.bounds import LARGEST_FIELD
 from function.errors import HeadTooLarge
 from function.replies import Reply
 from function.serving.endpoints import SMALL_HEAD
 
-_NO_TUNNEL = "CONNECT is for proxies"
 _PIPELINED = 32  # requests that a client may send before it has the answer to the first of them
-_PATIENCE = 45.0  # seconds for a request to arrive; a large body may wait 15 s until it is read
 
 
 class Protocol(HttpToolsProtocol):
@@ -92,9 +89,9 @@ class Protocol(HttpToolsProtocol):
         except httptools.HttpParserUpgrade as upgrade:
             if self.parser.get_method() != b"CONNECT":
                 return self._without_upgrade() + data[upgrade.args[0] :]
-            self._refuse(replies.problem(400, "Not a valid HTTP request", _NO_TUNNEL, "http"))
+            self._refuse(replies.not_http("CONNECT is for proxies"))
         except httptools.HttpParserError as error:
-            self._refuse(replies.problem(400, "Not a valid HTTP request", str(error), "http"))
+            self._refuse(replies.not_http(str(error)))
         else:
             if self.scope is not self._whole:
                 self._wait(is_alone=whole is self._whole)
@@ -106,23 +103,21 @@ class Protocol(HttpToolsProtocol):
             self.since = self.loop.time()
         if not self._in_body:
             self._head += self._coming if is_alone else min(self._coming, LARGEST_FIELD)
-            if self._head > LARGEST_HEAD:
-                detail = f"the request's head is over {LARGEST_HEAD} bytes"
-                self._refuse(replies.refusal([HeadTooLarge(detail)]))
+            try:
+                bounds.require_short_head(self._head)
+            except HeadTooLarge as error:
+                self._refuse(replies.refusal([error]))
 
     def _refuse(self, reply: Reply) -> None:
         """Answer what the application does not get, and close the connection.
 
         Without an answer where another request waits for one, which would take it for its own.
         """
-        self.config.loaded_app.tell(reply)
+        self.config.loaded_app.tell(reply, {})
         if self._another_waits():
             self.transport.abort()
             return
-        fields = {**reply.headers, "content-length": len(reply.body), "connection": "close"}
-        head = "".join(f"{name}: {value}\r\n" for name, value in fields.items())
-        status = f"HTTP/1.1 {reply.status} {HTTPStatus(reply.status).phrase}\r\n"
-        self.transport.write(f"{status}{head}\r\n".encode() + reply.body)
+        self.transport.write(replies.closing(reply))
         self.transport.close()
 
     def _another_waits(self) -> bool:
@@ -174,7 +169,7 @@ class Worker(UvicornWorker):  # type: ignore[misc] # it has no types
     async def callback_notify(self) -> None:
         """Be alive for gunicorn, each second, and end with it; let go of who sends too slowly."""
         await super().callback_notify()
-        before = asyncio.get_running_loop().time() - _PATIENCE
+        before = asyncio.get_running_loop().time() - bounds.TIME_TO_COME
         for each in [*Protocol.open]:
             if each.since is not None and each.since < before:
                 each.transport.abort()
